@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""What every command shares: the root folder, failures of one line, and child processes."""
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+BUILD = ROOT / "build"
+
+verbose = False
+
+
+class Failure(Exception):
+    """Ends a command with one line that says what to do next."""
+
+
+def note(text):
+    """Progress and remarks go to stderr: stdout is the command's answer."""
+    print("busbar: " + text, file=sys.stderr, flush=True)
+
+
+def show_command(argv):
+    if verbose:
+        print("+ " + shlex.join(str(word) for word in argv), file=sys.stderr, flush=True)
+
+
+def run(argv, timeout=120, cwd=ROOT, check=True):
+    """Run a tool with a time limit; answer its CompletedProcess with stdout and stderr as text."""
+    argv = [str(word) for word in argv]
+    show_command(argv)
+    try:
+        done = subprocess.run(argv, cwd=cwd, timeout=timeout, text=True, errors="replace",
+                              stdin=subprocess.DEVNULL, capture_output=True)
+    except FileNotFoundError:
+        raise Failure(f"{argv[0]} is not installed; see 'tools/busbar doctor'") from None
+    except subprocess.TimeoutExpired:
+        raise Failure(f"{argv[0]} took more than {timeout} s and was ended; "
+                      f"run it by hand: {shlex.join(argv)}") from None
+    if check and done.returncode != 0:
+        lines = (done.stderr or done.stdout).strip().splitlines()
+        last = lines[-1] if lines else "no message"
+        raise Failure(f"{argv[0]} failed with status {done.returncode}: {last}")
+    return done
+
+
+def relative(path):
+    """A path as a user in the root folder would type it."""
+    path = Path(path)
+    try:
+        return str(path.resolve().relative_to(ROOT))
+    except ValueError:
+        return str(path)
+
+
+def table(rows, out=None):
+    """Print rows of text with aligned columns; the last column is as wide as it likes."""
+    rows = [[str(cell) for cell in row] for row in rows]
+    if not rows:
+        return
+    widths = [max(len(row[i]) for row in rows if i < len(row)) for i in range(len(rows[0]))]
+    for row in rows:
+        cells = [cell.ljust(width) for cell, width in zip(row, widths)]
+        print("  ".join(cells).rstrip(), file=out or sys.stdout)

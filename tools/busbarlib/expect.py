@@ -1,0 +1,288 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Talk to a program on a serial line: send a text at the prompt, expect a pattern in the answer."""
+import codecs
+import os
+import pty
+import re
+import select
+import subprocess
+import time
+
+from busbarlib import common
+
+PROMPT = "busbar> "
+
+ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]?|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_=>78])?")
+CSI_ONE = re.compile(r"\x1b\[([0-9;?]*)([A-Za-z])")
+
+
+def strip_ansi(text):
+    return ANSI.sub("", text)
+
+
+def render(line):
+    """What a terminal shows for one line on which a line editor moved the cursor and erased."""
+    cells, column, at = [], 0, 0
+    while at < len(line):
+        char = line[at]
+        if char == "\x1b":
+            csi = CSI_ONE.match(line, at)
+            if csi:
+                digits, what = csi.groups()
+                count = int(digits) if digits.isdigit() else 0
+                if what == "K":
+                    cells[column:] = []
+                elif what == "D":
+                    column = max(0, column - (count or 1))
+                elif what == "C":
+                    column += count or 1
+                elif what == "G":
+                    column = max(0, count - 1)
+            at = max(ANSI.match(line, at).end(), at + 1)
+            continue
+        if char == "\r":
+            column = 0
+        elif char == "\b":
+            column = max(0, column - 1)
+        elif char >= " ":
+            cells.extend(" " * (column + 1 - len(cells)))
+            cells[column] = char
+            column += 1
+        at += 1
+    return "".join(cells)
+
+
+class Transcript:
+    """All output so far, and which part of it answers the last send."""
+
+    def __init__(self, prompt=PROMPT):
+        self.prompt = prompt
+        self.raw = ""
+        self.mark = 0
+        self.last_sent = None
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+
+    def feed(self, data):
+        self.raw += self._decoder.decode(data)
+
+    def sent(self, text):
+        """Call when `text` is sent: what comes from here on is its echo and its answer."""
+        self.mark = len(self.raw)
+        self.last_sent = text
+
+    def answer(self, final=False):
+        """The raw lines after the last send without the echo, or None while the echo is partial.
+
+        The last line may be incomplete. `final` says that no more output will come, so a line that
+        could still become the echo is taken for what it is.
+        """
+        lines = self.raw[self.mark:].split("\n")
+        if self.last_sent is None:
+            return lines
+        wanted = self.last_sent.rstrip()
+        for index, line in enumerate(lines[:-1]):
+            shown = render(line).rstrip()
+            # A log line may come in between: then the editor draws prompt and text once more.
+            if shown == (self.prompt + wanted).rstrip() or (index == 0 and shown == wanted):
+                return lines[:index] + lines[index + 1:]
+        if final:
+            return lines
+        partial = render(lines[-1])
+        if (self.prompt + wanted).startswith(partial) or \
+                (len(lines) == 1 and wanted.startswith(partial)):
+            return lines[:-1] or None
+        return lines
+
+    def search(self, pattern, final=False):
+        """Match a compiled pattern against the answer, ANSI escapes and carriage returns removed."""
+        lines = self.answer(final)
+        if lines is None:
+            return None
+        return pattern.search("\n".join(strip_ansi(line).rstrip("\r") for line in lines))
+
+    def at_prompt(self, final=False):
+        lines = self.answer(final)
+        if lines is None:
+            return False
+        return any(render(line).startswith(self.prompt) for line in lines)
+
+
+class Program:
+    """A child process with its terminal; it ends with close(), whatever happened before."""
+
+    def __init__(self, argv, on_pty=False, cwd=None):
+        argv = [str(word) for word in argv]
+        common.show_command(argv)
+        self.argv = argv
+        self._pending = b""
+        self._eof = False
+        try:
+            if on_pty:
+                master, slave = pty.openpty()
+                try:
+                    self.process = subprocess.Popen(argv, stdin=slave, stdout=slave, stderr=slave,
+                                                    cwd=cwd, start_new_session=True)
+                except BaseException:
+                    os.close(master)
+                    raise
+                finally:
+                    os.close(slave)
+                self._out = self._in = master
+            else:
+                self.process = subprocess.Popen(argv, stdin=subprocess.PIPE, bufsize=0,
+                                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                                                cwd=cwd, start_new_session=True)
+                self._out = self.process.stdout.fileno()
+                self._in = self.process.stdin.fileno()
+        except FileNotFoundError:
+            raise common.Failure(f"{argv[0]} is not installed or not built; "
+                                 "see 'tools/busbar doctor'") from None
+        except PermissionError:
+            raise common.Failure(f"{argv[0]} is not executable") from None
+        os.set_blocking(self._in, False)
+        self._on_pty = on_pty
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    @property
+    def terminal(self):
+        """The file descriptor of the pty, None on pipes."""
+        return self._out if self._on_pty else None
+
+    def write(self, data):
+        self._pending += data
+
+    def read(self, timeout, also=None):
+        """Wait for output; b"" when none came in time or `also` (a descriptor) is readable first,
+        None when the program closed its terminal."""
+        if self._eof:
+            return None
+        readers = [self._out] + ([also] if also is not None else [])
+        writers = [self._in] if self._pending else []
+        readable, writable, _ = select.select(readers, writers, [], max(0, timeout))
+        if writable:
+            self._flush()
+        if self._out not in readable:
+            return b""
+        try:
+            data = os.read(self._out, 65536)
+        except BlockingIOError:
+            return b""
+        except OSError:  # a pty answers EIO when its other end is closed
+            data = b""
+        if not data:
+            self._eof = True
+            return None
+        return data
+
+    def _flush(self):
+        try:
+            done = os.write(self._in, self._pending)
+            self._pending = self._pending[done:]
+        except BlockingIOError:
+            pass
+        except OSError:  # the program is gone: its output says why
+            self._pending = b""
+
+    def status(self, timeout=5):
+        """The exit status once the program ended, None when it still runs after `timeout`."""
+        try:
+            return self.process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            return None
+
+    def close(self):
+        if self.process.poll() is None:
+            self.process.terminate()
+            if self.status(2) is None:
+                self.process.kill()
+                self.process.wait()
+        if self._on_pty:
+            if self._out >= 0:
+                os.close(self._out)
+                self._out = self._in = -1
+        else:
+            self.process.stdin.close()
+            self.process.stdout.close()
+
+
+class Outcome:
+    """How a dialogue ended: `failure` is None or one line, `status` the exit status if it ended."""
+
+    def __init__(self, failure=None, status=None):
+        self.failure = failure
+        self.status = status
+
+
+def describe(status):
+    if status is None:
+        return "closed its terminal but still runs"
+    if status < 0:
+        return f"was ended by signal {-status}"
+    return f"ended with status {status}"
+
+
+class Dialogue:
+    """Plays steps ("send", text) and ("expect", regex) in order within one time limit."""
+
+    def __init__(self, program, timeout, prompt=PROMPT, output=lambda data: None):
+        self.program = program
+        self.transcript = Transcript(prompt)
+        self.output = output
+        self.timeout = timeout
+        self.deadline = time.monotonic() + timeout
+        self.ended = False
+
+    def _until(self, condition):
+        """Read until condition(final) holds; False when the program ended or time ran out."""
+        while True:
+            if condition(self.ended):
+                return True
+            left = self.deadline - time.monotonic()
+            if self.ended or left <= 0:
+                return condition(True)
+            data = self.program.read(min(left, 0.5))
+            if data is None:
+                self.ended = True
+            elif data:
+                self.transcript.feed(data)
+                self.output(data)
+
+    def _why(self):
+        if self.ended:
+            return "the program " + describe(self.program.status()) + " before"
+        return f"not within {self.timeout:g} s"
+
+    def play(self, steps, exit_status=None):
+        """Play the steps; with `exit_status` the program must then end with that status."""
+        for kind, text in steps:
+            if kind == "send":
+                if not self._until(self.transcript.at_prompt) or self.ended:
+                    prompt = self.transcript.prompt
+                    return self._failed(f"send {text!r}: no prompt {prompt!r}: {self._why()}")
+                self.transcript.sent(text)
+                self.program.write(text.encode() + b"\r")
+            else:
+                pattern = re.compile(text, re.MULTILINE)
+                if not self._until(lambda final: self.transcript.search(pattern, final)):
+                    return self._failed(f"expect {text!r}: missing: {self._why()}")
+        if exit_status is not None:
+            self._until(lambda final: self.ended)
+            if not self.ended:
+                return self._failed(f"the program did not end within {self.timeout:g} s")
+            status = self.program.status()
+            if status != exit_status:
+                return self._failed(f"the program {describe(status)}, expected {exit_status}")
+        elif steps and steps[-1][0] == "send":
+            # Nothing is expected of the last command, but its output belongs on the screen.
+            self._until(lambda final: self.ended or self.transcript.at_prompt(final))
+            if not self.ended and not self.transcript.at_prompt(True):
+                return self._failed(f"send {steps[-1][1]!r}: no prompt after it: {self._why()}")
+        return Outcome(None, self.program.status() if self.ended else None)
+
+    def _failed(self, text):
+        return Outcome(text, self.program.status() if self.ended else None)
