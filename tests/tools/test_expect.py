@@ -9,7 +9,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
 
-from busbarlib import expect  # noqa: E402
+from busbarlib import BusbarError, expect  # noqa: E402
 
 # A guest as the monitor is: it echoes each key, draws the line anew, and answers each command.
 GUEST = r"""
@@ -156,7 +156,7 @@ class Talking(unittest.TestCase):
         self.assertIn("running", transcript.raw)
 
     def test_a_program_that_is_not_there(self):
-        with self.assertRaises(expect.common.Failure):
+        with self.assertRaises(BusbarError):
             expect.Program(["/nowhere/qemu"])
 
     def test_a_deaf_program_does_not_block_the_sender(self):

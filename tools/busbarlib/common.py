@@ -1,18 +1,13 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""What every command shares: the root folder, failures of one line, and child processes."""
+"""What every command shares: remarks, tables and child processes."""
 import shlex
 import subprocess
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-BUILD = ROOT / "build"
+from . import ROOT, BusbarError
 
 verbose = False
-
-
-class Failure(Exception):
-    """Ends a command with one line that says what to do next."""
 
 
 def note(text):
@@ -33,14 +28,14 @@ def run(argv, timeout=120, cwd=ROOT, check=True):
         done = subprocess.run(argv, cwd=cwd, timeout=timeout, text=True, errors="replace",
                               stdin=subprocess.DEVNULL, capture_output=True)
     except FileNotFoundError:
-        raise Failure(f"{argv[0]} is not installed; see 'tools/busbar doctor'") from None
+        raise BusbarError(f"{argv[0]} is not installed; see 'tools/busbar doctor'") from None
     except subprocess.TimeoutExpired:
-        raise Failure(f"{argv[0]} took more than {timeout} s and was ended; "
+        raise BusbarError(f"{argv[0]} took more than {timeout} s and was ended; "
                       f"run it by hand: {shlex.join(argv)}") from None
     if check and done.returncode != 0:
         lines = (done.stderr or done.stdout).strip().splitlines()
         last = lines[-1] if lines else "no message"
-        raise Failure(f"{argv[0]} failed with status {done.returncode}: {last}")
+        raise BusbarError(f"{argv[0]} failed with status {done.returncode}: {last}")
     return done
 
 

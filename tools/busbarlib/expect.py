@@ -8,7 +8,7 @@ import select
 import subprocess
 import time
 
-from busbarlib import common
+from . import BusbarError, common
 
 PROMPT = "busbar> "
 
@@ -135,10 +135,10 @@ class Program:
                 self._out = self.process.stdout.fileno()
                 self._in = self.process.stdin.fileno()
         except FileNotFoundError:
-            raise common.Failure(f"{argv[0]} is not installed or not built; "
+            raise BusbarError(f"{argv[0]} is not installed or not built; "
                                  "see 'tools/busbar doctor'") from None
         except PermissionError:
-            raise common.Failure(f"{argv[0]} is not executable") from None
+            raise BusbarError(f"{argv[0]} is not executable") from None
         os.set_blocking(self._in, False)
         self._on_pty = on_pty
 

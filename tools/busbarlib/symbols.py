@@ -4,7 +4,7 @@ import re
 import shutil
 import subprocess
 
-from busbarlib import common
+from . import common
 
 ADDRESS = re.compile(r"^(?:\[[ 0-9.]+\] )?\s*(?:at|pc|elr|lr)\s+(0x[0-9a-f]{8,16})\b", re.I)
 BUILD_ID = re.compile(r"\bbuild id:? ([0-9a-f]{8,64})\b", re.I)

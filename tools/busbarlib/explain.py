@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""`busbar explain`: core's own binder ran at the desk; this prints what it found."""
+import json
+
+from . import BUILD, BusbarError, common, desk, manifest, run, setup
+
+MARKS = {"running": "+", "unbound": "-"}
+
+
+def machine_tree(platform):
+    """The tree QEMU makes for a platform whose firmware brings one."""
+    target = BUILD / "dtbs" / f"{platform.name}-qemu.dtb"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    fresh = target.with_suffix(".new")
+    common.run([f"qemu-system-{platform.arch}", *platform.qemu.command(),
+                "-machine", f"dumpdtb={fresh}"], timeout=30)
+    if not fresh.exists():
+        raise BusbarError(f"QEMU made no tree for {platform.name}; give one with --dtb FILE")
+    fresh.replace(target)
+    return target
+
+
+def size_text(size):
+    for unit, name in ((1 << 20, "M"), (1 << 10, "K")):
+        if size >= unit and size % unit == 0:
+            return f"{size // unit}{name}"
+    return str(size)
+
+
+def resource_text(resource):
+    if resource["type"] == "reg":
+        return f"{resource['address']:#x}+{size_text(resource['size'])}"
+    if resource["type"] == "irq":
+        return f"irq {resource['line']} of {resource['controller']}"
+    return " ".join(f"{key} {value}" for key, value in resource.items() if key != "type")
+
+
+def reason_text(node, platform):
+    reason = node["reason"]
+    if not reason:
+        return "unbound"
+    text = reason["text"]
+    if reason["code"] == "not-in-manifest" and reason.get("driver"):
+        text += (f'; add "{reason["driver"]}" to drivers in '
+                 f"{common.relative(platform.path)}")
+    return text
+
+
+def show(answer, platform):
+    nodes = answer["nodes"]
+    users = {}
+    for node in nodes:
+        for provider in node["depends"]:
+            users.setdefault(provider, []).append(node["path"])
+    print(f"{answer['platform']}: {answer.get('model') or 'a machine without a model name'}")
+    for node in nodes:
+        mark = MARKS.get(node["state"], "?")
+        driven = node["driver"] if node["state"] == "running" else reason_text(node, platform)
+        print(f"{mark} {node['path']}")
+        print(f"    {driven}")
+        if node["compatible"]:
+            print("    compatible  " + ", ".join(node["compatible"]))
+        for resource in node["resources"]:
+            print(f"    {resource['type']:<11} {resource_text(resource)}")
+        if node["depends"]:
+            print("    needs       " + ", ".join(node["depends"]))
+        if users.get(node["path"]):
+            print("    needed by   " + ", ".join(users[node["path"]]))
+    counts = {}
+    for node in nodes:
+        if node["state"] == "running":
+            kind = "running"
+        else:
+            kind = (node["reason"] or {}).get("code", "unbound")
+        counts[kind] = counts.get(kind, 0) + 1
+    words = {"no-driver": "without a driver", "not-in-manifest": "left out by the manifest"}
+    order = sorted(counts, key=lambda kind: (kind != "running", -counts[kind], kind))
+    print(f"{len(nodes)} devices: " + ", ".join(
+        f"{counts[kind]} {words.get(kind, kind)}" for kind in order))
+
+
+def explain(name, dtb, as_json):
+    platform = manifest.load_platform(name)
+    setup.ensure(platform, verbose=common.verbose)
+    if dtb and not setup.find_dtb(dtb, platform.folder):
+        setup.ensure_trees(verbose=common.verbose)
+    path = run.find_tree(platform, dtb)
+    if path is None and platform.qemu:
+        path = machine_tree(platform)
+    answer = desk.desk(platform, path)
+    if as_json:
+        print(json.dumps(answer, indent=2))
+    else:
+        show(answer, platform)
+    return 0

@@ -1,0 +1,222 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""`busbar run`: build an application and run it, on a terminal or unattended."""
+import os
+import select
+import sys
+import termios
+import time
+import tty
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from . import BusbarError, build, common, manifest, setup, symbols, tree
+from .expect import Dialogue, Program, describe
+
+LEAVE = 0x01  # Ctrl-A, then x
+
+
+@dataclass
+class Machine:
+    """What to build and how to start it: all that `run` and the boot tests can choose."""
+
+    platform: str = "raspi3b"
+    app: str = "monitor"
+    buildtype: str = "release"
+    compiler: str = "gcc"
+    dtb: str | None = None
+    append: str = ""
+    smp: int | None = None
+    memory: str | None = None
+    options: list = field(default_factory=list)  # of -machine, as "gic-version=3"
+    extra: list = field(default_factory=list)  # for QEMU, as typed
+
+
+@dataclass
+class Prepared:
+    argv: list
+    elf: Path
+    on_pty: bool
+
+
+def find_tree(platform, name):
+    """The path of the device tree QEMU is given, None when QEMU makes its own."""
+    name = name or (platform.tree.dtb if platform.tree else None)
+    if not name:
+        return None
+    found = setup.find_dtb(name, platform.folder)
+    if not found:
+        raise BusbarError(f"no device tree {name}: give a path, or a name from build/dtbs "
+                          "('tools/busbar doctor' lists them)")
+    return found
+
+
+def serial_arguments(consoles, dtb):
+    """-serial options that put the serial which the tree's stdout-path names on our pipe."""
+    names = tree.stdout_names(dtb) if consoles and dtb else set()
+    index = next((consoles[name] for name in consoles if name in names), 0)
+    return ["-serial", "null"] * index + ["-serial", "stdio"]
+
+
+def elf_beside(image):
+    elf = image.with_suffix(".elf")
+    return elf if elf.exists() else image
+
+
+def prepare(machine, unattended):
+    """Set up, build, and make the command line. Everything that can be refused is refused here."""
+    platform = manifest.load_platform(machine.platform)
+    manifest.load_app(machine.app)
+    setup.ensure(platform, compiler=machine.compiler, verbose=common.verbose)
+    dtb = find_tree(platform, machine.dtb)
+    image = build.build(platform, machine.app, machine.buildtype, machine.compiler, common.verbose)
+    if platform.arch == "host":
+        for option, value in (("--smp", machine.smp), ("--memory", machine.memory),
+                              ("QEMU arguments", machine.extra), ("machine", machine.options)):
+            if value:
+                raise BusbarError(f"{option}: {platform.name} runs without QEMU; leave it out")
+        argv = [image]
+        if machine.dtb:
+            argv.append(f"dtb={dtb}")
+        return Prepared(argv + machine.append.split(), image, True)
+    if not platform.qemu:
+        raise BusbarError(f"{common.relative(platform.path)} has no [qemu] table, so nothing runs "
+                          f"it here; the image is {common.relative(image)}")
+    argv = [f"qemu-system-{platform.arch}", *platform.qemu.command(), "-semihosting"]
+    argv += serial_arguments(platform.qemu.consoles, dtb)
+    for option in machine.options:
+        argv += ["-machine", option]
+    if machine.smp:
+        argv += ["-smp", str(machine.smp)]
+    if machine.memory:
+        argv += ["-m", machine.memory]
+    argv += ["-kernel", image]
+    if dtb:
+        argv += ["-dtb", dtb]
+    argv += ["-append", machine.append]
+    if unattended:
+        argv += ["-no-reboot"]
+    return Prepared([str(word) for word in argv + machine.extra], elf_beside(image), False)
+
+
+class RawTerminal:
+    """The terminal in raw mode; as it was when the block ends, however it ends."""
+
+    def __init__(self, descriptor):
+        self.descriptor = descriptor
+
+    def __enter__(self):
+        self.before = termios.tcgetattr(self.descriptor)
+        tty.setraw(self.descriptor)
+        return self
+
+    def __exit__(self, *_):
+        termios.tcsetattr(self.descriptor, termios.TCSADRAIN, self.before)
+
+
+class Keys:
+    """Splits typed bytes into those for the guest and the wish to leave (Ctrl-A x)."""
+
+    def __init__(self):
+        self._escaped = False
+
+    def feed(self, data):
+        """(bytes for the guest, True to leave). Ctrl-A twice sends one Ctrl-A."""
+        out = bytearray()
+        for byte in data:
+            if self._escaped:
+                self._escaped = False
+                if byte in b"xX":
+                    return bytes(out), True
+                if byte == LEAVE:
+                    out.append(byte)
+                else:
+                    out += bytes((LEAVE, byte))
+            elif byte == LEAVE:
+                self._escaped = True
+            else:
+                out.append(byte)
+        return bytes(out), False
+
+
+def write_all(data):
+    """Write to stdout even where it is a terminal or pipe that takes little at a time."""
+    while data:
+        try:
+            data = data[os.write(1, data):]
+        except BlockingIOError:
+            select.select([], [1], [])
+
+
+def pump(program, annotator, stdin, leave_key, timeout):
+    """Move bytes between the user and the guest; answers why it ended: end, leave or time."""
+    keys = Keys()
+    deadline = time.monotonic() + timeout if timeout else None
+    while True:
+        left = 3600.0 if deadline is None else deadline - time.monotonic()
+        if left <= 0:
+            return "time"
+        data = program.read(left, stdin)
+        if data is None:
+            return "end"
+        if data:
+            write_all(annotator.feed(data))
+        if stdin is not None and select.select([stdin], [], [], 0)[0]:
+            typed = os.read(stdin, 4096)
+            if not typed:
+                stdin = None
+                continue
+            if leave_key:
+                typed, leave = keys.feed(typed)
+                if leave:
+                    return "leave"
+            program.write(typed)
+
+
+def interactive(prepared, timeout):
+    annotator = symbols.Annotator(prepared.elf)
+    on_terminal = sys.stdin.isatty()
+    if on_terminal:
+        common.note("Ctrl-A X leaves")
+    elif timeout is None:
+        timeout = 60
+    with Program(prepared.argv, prepared.on_pty) as program:
+        if on_terminal:
+            if program.terminal is not None:
+                termios.tcsetwinsize(program.terminal, termios.tcgetwinsize(0))
+            with RawTerminal(0):
+                why = pump(program, annotator, 0, True, timeout)
+            print(flush=True)
+        else:
+            why = pump(program, annotator, 0, False, timeout)
+        if why == "end":
+            status = program.status()
+            common.note(f"{Path(prepared.argv[0]).name} {describe(status)}")
+            return status if status is not None and status >= 0 else 1
+    if why == "time":
+        common.note(f"still running after {timeout:g} s: ended it; --timeout gives it longer")
+        return 1
+    return 0
+
+
+def unattended(prepared, steps, timeout):
+    annotator = symbols.Annotator(prepared.elf)
+    with Program(prepared.argv, prepared.on_pty) as program:
+        dialogue = Dialogue(program, timeout,
+                            output=lambda data: write_all(annotator.feed(data)))
+        outcome = dialogue.play(steps)
+    if not dialogue.transcript.raw.endswith("\n"):
+        write_all(b"\n")
+    if outcome.status is not None:
+        common.note(f"{Path(prepared.argv[0]).name} {describe(outcome.status)}")
+    if outcome.failure:
+        common.note(outcome.failure)
+        return 1
+    return 0
+
+
+def run(machine, steps, timeout):
+    """The command: interactive without steps, else play them. Answers the exit status."""
+    prepared = prepare(machine, bool(steps))
+    if steps:
+        return unattended(prepared, steps, timeout or 60)
+    return interactive(prepared, timeout)

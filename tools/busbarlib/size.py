@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""`busbar size`: sections, bytes for each source file and symbol, and the budgets."""
+import json
+import re
+
+from . import ROOT, BusbarError, build, common, manifest, run, setup
+
+KIB = 1024
+HELLO_IMAGE = 32 * KIB
+HELLO_RAM = 1024 * KIB
+CORE_TEXT = 24 * KIB
+CORE_LINES = 2500
+DRIVER_LINES = {"rtc/pl031": 80, "console/pl011": 160}
+MANIFEST_LINES = 20
+
+
+def tool(platform, name):
+    return f"{platform.arch}-linux-gnu-{name}" if platform.arch != "host" else name
+
+
+def sections(platform, elf):
+    """Sections that take memory: name, address, size, and whether the file holds their bytes."""
+    text = common.run([tool(platform, "readelf"), "-SW", elf]).stdout
+    found = []
+    pattern = re.compile(r"^\s*\[\s*\d+\]\s+(\S+)\s+(\w+)\s+([0-9a-f]+)\s+[0-9a-f]+\s+"
+                         r"([0-9a-f]+)\s+\w+\s+([A-Za-z]*)\s", re.MULTILINE)
+    for name, kind, address, size, flags in pattern.findall(text):
+        if "A" in flags and int(size, 16):
+            found.append({"name": name, "address": int(address, 16), "size": int(size, 16),
+                          "loaded": kind != "NOBITS"})
+    if not found:
+        raise BusbarError(f"{common.relative(elf)} holds no sections; build it again")
+    return found
+
+
+def source_name(path, symbol):
+    """The file a symbol came from, as a path in the repository where it is one."""
+    if not path:
+        return "libfdt" if symbol.startswith(("fdt_", "_fdt_")) else "(no file)"
+    cleaned = common.relative(path)
+    return cleaned if not cleaned.startswith("/") else "system: " + cleaned.rpartition("/")[2]
+
+
+def symbols(platform, elf):
+    """Every sized symbol: name, file, section kind (text, rodata, data, bss), bytes."""
+    kinds = {"t": "text", "w": "text", "r": "rodata", "v": "rodata", "d": "data", "b": "bss"}
+    text = common.run([tool(platform, "nm"), "--print-size", "--size-sort", "--line-numbers",
+                       "--radix=d", elf]).stdout
+    found, seen = [], set()
+    for line in text.splitlines():
+        words, _, place = line.partition("\t")
+        parts = words.split()
+        if len(parts) < 4 or parts[2].lower() not in kinds:
+            continue
+        address, size, letter, name = int(parts[0]), int(parts[1]), parts[2].lower(), parts[3]
+        if (address, size) in seen:  # another name for the same bytes
+            continue
+        seen.add((address, size))
+        found.append({"name": name, "file": source_name(place.rpartition(":")[0], name),
+                      "section": kinds[letter], "size": size})
+    return sorted(found, key=lambda symbol: (-symbol["size"], symbol["name"]))
+
+
+def is_core(path):
+    """The files the core budget counts: core/*.c with the two buses, without arch and boot."""
+    return bool(re.fullmatch(r"core/\w+\.[ch]|bus/(mmio|mailbox)\.[ch]", path))
+
+
+def lines(path):
+    return len(path.read_text(encoding="utf-8").splitlines())
+
+
+def budgets(platform, app, measured):
+    """Each budget that this image or the repository can be held to."""
+    found = []
+
+    def add(name, value, limit, unit):
+        found.append({"name": name, "value": value, "limit": limit, "unit": unit,
+                      "ok": value < limit})
+
+    core = [*ROOT.glob("core/*.c"), *(path for name in ("mmio", "mailbox")
+                                      if (path := ROOT / f"bus/{name}.c").exists())]
+    add("lines of core/*.c, bus/mmio.c and bus/mailbox.c", sum(map(lines, core)), CORE_LINES,
+        "lines")
+    for name, limit in DRIVER_LINES.items():
+        path = ROOT / f"drivers/{name}.c"
+        if path.exists():
+            add(f"lines of {common.relative(path)}", lines(path), limit, "lines")
+    add(f"lines of {common.relative(platform.path)}", lines(platform.path), MANIFEST_LINES, "lines")
+    if platform.arch == "aarch64":
+        text = sum(entry["text"] for entry in measured["files"] if is_core(entry["file"]))
+        add("text of core and its buses in this image", text, CORE_TEXT, "bytes")
+    if platform.name == "virt-arm64" and app == "hello":
+        add("image of hello", measured["image"], HELLO_IMAGE, "bytes")
+        add("RAM of hello beyond its image", measured["ram"], HELLO_RAM, "bytes")
+    return found
+
+
+def measure(platform, app, image):
+    """All that `size --json` prints."""
+    elf = run.elf_beside(image)
+    parts, names = sections(platform, elf), symbols(platform, elf)
+    loaded = sum(part["size"] for part in parts if part["loaded"])
+    end = max(part["address"] + part["size"] for part in parts)
+    start = min(part["address"] for part in parts)
+    size = image.stat().st_size if image != elf else loaded
+    files = {}
+    for symbol in names:
+        entry = files.setdefault(symbol["file"], {"file": symbol["file"], "text": 0, "rodata": 0,
+                                                  "data": 0, "bss": 0})
+        entry[symbol["section"]] += symbol["size"]
+    measured = {
+        "platform": platform.name,
+        "app": app,
+        "path": common.relative(image),
+        "image": size,
+        "ram": max(0, end - start - size),
+        "sections": parts,
+        "files": sorted(files.values(), key=lambda entry: -entry["text"] - entry["rodata"]
+                        - entry["data"]),
+        "symbols": names,
+    }
+    measured["budgets"] = budgets(platform, app, measured)
+    return measured
+
+
+def show(measured):
+    print(f"{measured['path']}: {measured['image']} bytes, "
+          f"{measured['ram']} bytes of RAM beyond it")
+    print()
+    common.table([("SECTION", "ADDRESS", "BYTES")] + [
+        (part["name"], f"{part['address']:#x}",
+         f"{part['size']}{'' if part['loaded'] else ' (not in the image)'}")
+        for part in measured["sections"]])
+    print()
+    common.table([("FILE", "TEXT", "RODATA", "DATA", "BSS")] + [
+        (entry["file"], entry["text"], entry["rodata"], entry["data"], entry["bss"])
+        for entry in measured["files"]])
+    print()
+    common.table([("SYMBOL", "BYTES", "IN", "FILE")] + [
+        (symbol["name"], symbol["size"], symbol["section"], symbol["file"])
+        for symbol in measured["symbols"][:40]])
+    if len(measured["symbols"]) > 40:
+        print(f"and {len(measured['symbols']) - 40} smaller symbols; --json lists them all")
+    print()
+    common.table([("BUDGET", "IS", "BELOW", "")] + [
+        (budget["name"], budget["value"], f"{budget['limit']} {budget['unit']}",
+         "pass" if budget["ok"] else "FAIL")
+        for budget in measured["budgets"]])
+
+
+def size(name, app, compiler, as_json):
+    platform = manifest.load_platform(name)
+    app_name = manifest.load_app(app).name
+    setup.ensure(platform, compiler=compiler, qemu=False, verbose=common.verbose)
+    image = build.build(platform, app, "release", compiler, common.verbose)
+    measured = measure(platform, app_name, image)
+    if as_json:
+        print(json.dumps(measured, indent=2))
+    else:
+        show(measured)
+    return 0
