@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """What every command shares: remarks, tables and child processes."""
+import os
 import shlex
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -37,6 +39,27 @@ def run(argv, timeout=120, cwd=ROOT, check=True):
         last = lines[-1] if lines else "no message"
         raise BusbarError(f"{argv[0]} failed with status {done.returncode}: {last}")
     return done
+
+
+def run_group(argv, timeout, cwd=ROOT):
+    """Run a program that has children of its own: (status, all output). All of them end in time;
+    the status is None when the time limit ended them."""
+    argv = [str(word) for word in argv]
+    show_command(argv)
+    process = subprocess.Popen(argv, cwd=cwd, text=True, errors="replace", start_new_session=True,
+                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                               stderr=subprocess.STDOUT)
+    try:
+        output, _ = process.communicate(timeout=timeout)
+        return process.returncode, output
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        output, _ = process.communicate()
+        return None, output + f"\nended after {timeout} s\n"
+    except BaseException:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        raise
 
 
 def relative(path):

@@ -110,6 +110,14 @@ class Transcript:
 class Program:
     """A child process with its terminal; it ends with close(), whatever happened before."""
 
+    _live = set()
+
+    @classmethod
+    def close_all(cls):
+        """End every program that still runs; for a test run that is interrupted."""
+        for program in list(cls._live):
+            program.end()
+
     def __init__(self, argv, on_pty=False, cwd=None):
         argv = [str(word) for word in argv]
         common.show_command(argv)
@@ -141,6 +149,8 @@ class Program:
             raise BusbarError(f"{argv[0]} is not executable") from None
         os.set_blocking(self._in, False)
         self._on_pty = on_pty
+        self._open = True
+        Program._live.add(self)
 
     def __enter__(self):
         return self
@@ -195,16 +205,22 @@ class Program:
         except subprocess.TimeoutExpired:
             return None
 
-    def close(self):
+    def end(self):
+        """End the process; its terminal stays readable."""
         if self.process.poll() is None:
             self.process.terminate()
             if self.status(2) is None:
                 self.process.kill()
                 self.process.wait()
+
+    def close(self):
+        self.end()
+        Program._live.discard(self)
+        if not self._open:
+            return
+        self._open = False
         if self._on_pty:
-            if self._out >= 0:
-                os.close(self._out)
-                self._out = self._in = -1
+            os.close(self._out)
         else:
             self.process.stdin.close()
             self.process.stdout.close()

@@ -62,13 +62,19 @@ def elf_beside(image):
     return elf if elf.exists() else image
 
 
-def prepare(machine, unattended):
-    """Set up, build, and make the command line. Everything that can be refused is refused here."""
+def make(machine):
+    """Set up and build; the image's path."""
     platform = manifest.load_platform(machine.platform)
     manifest.load_app(machine.app)
     setup.ensure(platform, compiler=machine.compiler, verbose=common.verbose)
+    find_tree(platform, machine.dtb)  # refuse what cannot run before the long build
+    return build.build(platform, machine.app, machine.buildtype, machine.compiler, common.verbose)
+
+
+def prepare(machine, image, unattended):
+    """The command line that runs an image."""
+    platform = manifest.load_platform(machine.platform)
     dtb = find_tree(platform, machine.dtb)
-    image = build.build(platform, machine.app, machine.buildtype, machine.compiler, common.verbose)
     if platform.arch == "host":
         for option, value in (("--smp", machine.smp), ("--memory", machine.memory),
                               ("QEMU arguments", machine.extra), ("machine", machine.options)):
@@ -216,7 +222,7 @@ def unattended(prepared, steps, timeout):
 
 def run(machine, steps, timeout):
     """The command: interactive without steps, else play them. Answers the exit status."""
-    prepared = prepare(machine, bool(steps))
+    prepared = prepare(machine, make(machine), bool(steps))
     if steps:
         return unattended(prepared, steps, timeout or 60)
     return interactive(prepared, timeout)

@@ -1,0 +1,258 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The test suites: each finds its cases; a case runs and answers with results."""
+import json
+import re
+import sys
+import tomllib
+from dataclasses import dataclass, field
+from typing import Callable
+
+from . import ROOT, BusbarError, build, common, manifest, run, symbols
+from .expect import Dialogue, Program
+
+SKIP_STATUS = 77  # a script's exit status that says 'not on this machine'
+SCRIPT_TIMEOUT = 900
+UNIT_TIMEOUT = 900
+RUN_TIMEOUT = 60
+
+
+@dataclass
+class Result:
+    name: str
+    status: str  # "passed", "failed" or "skipped"
+    output: str = ""
+
+
+@dataclass
+class Case:
+    """`run` answers a list of Results; it may run beside others when `machine` is set, after the
+    machine's image was built and given to it."""
+
+    name: str
+    run: Callable
+    platform: str | None = None
+    machine: run.Machine | None = None
+
+
+@dataclass
+class Boot:
+    """One entry of a tests/boot/*.toml file."""
+
+    name: str
+    machine: run.Machine
+    steps: list
+    timeout: float = RUN_TIMEOUT
+    exit_status: int | None = None
+    never: list = field(default_factory=list)
+
+
+def script(name, path, platform=None):
+    def go():
+        status, output = common.run_group([sys.executable, path], SCRIPT_TIMEOUT)
+        word = {0: "passed", SKIP_STATUS: "skipped"}.get(status, "failed")
+        return [Result(name, word, output)]
+    return Case(name, go, platform)
+
+
+def tools_cases():
+    def unittest_case(path):
+        name = f"tools/{path.stem}"
+
+        def go():
+            status, output = common.run_group([sys.executable, "-m", "unittest", path],
+                                              SCRIPT_TIMEOUT)
+            return [Result(name, "passed" if status == 0 else "failed", output)]
+        return Case(name, go)
+    return [unittest_case(path) for path in sorted(ROOT.glob("tests/tools/test_*.py"))]
+
+
+def meson_results(name, folder, output):
+    """A Result for each test that Meson ran."""
+    log = folder / "meson-logs" / "testlog.json"
+    words = {"OK": "passed", "EXPECTEDFAIL": "passed", "SKIP": "skipped"}
+    results = []
+    for line in log.read_text(encoding="utf-8").splitlines() if log.exists() else []:
+        test = json.loads(line)
+        results.append(Result(f"{name}/{test['name'].split(' / ')[-1]}",
+                              words.get(test["result"], "failed"),
+                              test.get("stdout", "") + test.get("stderr", "")))
+    return results or [Result(name, "failed", output)]
+
+
+def unit_cases():
+    def unit_case(compiler):
+        name = f"unit/{compiler}"
+
+        def go():
+            folder = build.build_tests(compiler)
+            folder = folder if folder else ROOT / "build" / f"tests-{compiler}"
+            log = folder / "meson-logs" / "testlog.json"
+            log.unlink(missing_ok=True)
+            status, output = common.run_group(
+                ["meson", "test", "-C", folder, "--no-rebuild", "--print-errorlogs"], UNIT_TIMEOUT)
+            results = meson_results(name, folder, output)
+            if status != 0 and all(result.status != "failed" for result in results):
+                results.append(Result(name, "failed", output))
+            return results
+        return Case(name, go, "host")
+    return [unit_case(compiler) for compiler in ("gcc", "clang")]
+
+
+def format_cases():
+    def go():
+        listed = common.run(["git", "ls-files", "*.c", "*.h"], check=False)
+        files = listed.stdout.split()
+        if listed.returncode != 0:  # an unpacked archive has no git
+            files = [str(path.relative_to(ROOT)) for pattern in ("*.c", "*.h")
+                     for path in ROOT.rglob(pattern) if not path.is_relative_to(ROOT / "build")]
+        files = [path for path in files if (ROOT / path).exists()]
+        if not files:
+            return [Result("format", "skipped", "no C files")]
+        status, output = common.run_group(["clang-format", "--dry-run", "-Werror", *files], 300)
+        wrong = sorted({line.split(":")[0] for line in output.splitlines() if ": error:" in line})
+        text = "run: clang-format -i " + " ".join(wrong) + "\n" if wrong else output
+        return [Result("format", "passed" if status == 0 else "failed", text)]
+    return [Case("format", go)]
+
+
+def layering_cases():
+    path = ROOT / "tests/layering.py"
+    return [script("layering", path)] if path.exists() else []
+
+
+BOOT_KEYS = {"name": str, "platform": str, "app": str, "compiler": str, "build": str, "smp": int,
+             "memory": str, "machine": list, "dtb": str, "append": str, "qemu": list,
+             "timeout": (int, float), "steps": list, "exit": int, "never": list}
+
+
+def read_step(fail, step):
+    if not isinstance(step, dict) or len(step) != 1 or \
+            not isinstance(next(iter(step.values())), str):
+        fail(f"a step is {{ send = \"text\" }} or {{ expect = \"regex\" }}, not {step}")
+    kind, text = next(iter(step.items()))
+    if kind not in ("send", "expect"):
+        fail(f"a step sends or expects; nothing can '{kind}'{manifest.nearest(kind, ['send', 'expect'])}")
+    return kind, text
+
+
+def read_boot(path):
+    """The runs of a boot test file; a wrong file is refused with its name and the key."""
+    where = common.relative(path)
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise BusbarError(f"{where}: {error}") from None
+    entries = data.get("run")
+    if set(data) != {"run"} or not isinstance(entries, list):
+        raise BusbarError(f"{where}: holds [[run]] tables and nothing else")
+    boots = []
+    for entry in entries:
+        name = entry.get("name", f"run {len(boots) + 1}")
+
+        def fail(text, name=name):
+            raise BusbarError(f"{where}: {name}: {text}")
+        for key, value in entry.items():
+            if key not in BOOT_KEYS:
+                fail(f"no key '{key}'{manifest.nearest(key, BOOT_KEYS)}")
+            if not isinstance(value, BOOT_KEYS[key]):
+                fail(f"{key} has a wrong type: {value!r}")
+        for key in ("name", "platform", "steps"):
+            if key not in entry:
+                fail(f"{key} is missing")
+        steps = [read_step(fail, step) for step in entry["steps"]]
+        never = entry.get("never", [])
+        for pattern in [text for kind, text in steps if kind == "expect"] + never:
+            try:
+                re.compile(pattern)
+            except (re.error, TypeError) as error:
+                fail(f"{pattern!r} is no regular expression: {error}")
+        if name in (boot.name for boot in boots):
+            fail("this name stands there twice")
+        machine = run.Machine(entry["platform"], entry.get("app", "monitor"),
+                              entry.get("build", "release"), entry.get("compiler", "gcc"),
+                              entry.get("dtb"), entry.get("append", ""), entry.get("smp"),
+                              entry.get("memory"), entry.get("machine", []),
+                              entry.get("qemu", []))
+        boots.append(Boot(name, machine, steps, entry.get("timeout", RUN_TIMEOUT),
+                          entry.get("exit"), never))
+    return boots
+
+
+def play(boot, image):
+    """(failure or None, everything that was seen) of one run."""
+    prepared = run.prepare(boot.machine, image, True)
+    annotator = symbols.Annotator(prepared.elf)
+    seen = bytearray()
+    with Program(prepared.argv, prepared.on_pty) as program:
+        dialogue = Dialogue(program, boot.timeout,
+                            output=lambda data: seen.extend(annotator.feed(data)))
+        outcome = dialogue.play(boot.steps, boot.exit_status)
+    failure = outcome.failure
+    for pattern in boot.never:
+        if not failure and re.search(pattern, dialogue.transcript.raw, re.MULTILINE):
+            failure = f"never {pattern!r}: it appeared"
+    return failure, seen.decode("utf-8", "replace").replace("\r\n", "\n")
+
+
+def boot_case(suite, boot):
+    name = f"{suite}/{boot.name}"
+
+    def go(image):
+        failure, seen = play(boot, image)
+        if failure:
+            return [Result(name, "failed", f"{seen}\n{failure}\n")]
+        return [Result(name, "passed", seen)]
+    return Case(name, go, boot.machine.platform, boot.machine)
+
+
+def boot_cases():
+    cases = []
+    for path in sorted(ROOT.glob("tests/boot/*.toml")):
+        cases += [boot_case(f"boot/{path.stem}", boot) for boot in read_boot(path)]
+    for path in sorted(ROOT.glob("tests/boot/*.py")):
+        cases.append(script(f"boot/{path.stem}", path))
+    return cases
+
+
+VERDICT = r"^(\d+) passed, (\d+) failed"
+
+
+def conformance_cases():
+    """The application `conformance` on each platform; its last line is the verdict."""
+    try:
+        app = manifest.load_app("conformance").name
+    except manifest.ManifestError:
+        return []
+
+    def conformance_case(platform):
+        boot = Boot(platform.name, run.Machine(platform.name, app), [("expect", VERDICT)],
+                    timeout=180)
+        case = boot_case("conformance", boot)
+        play_case = case.run
+
+        def go(image):
+            results = play_case(image)
+            for result in results:
+                verdict = re.search(VERDICT, result.output.replace("\r", ""), re.MULTILINE)
+                if result.status == "passed" and (int(verdict[2]) or not int(verdict[1])):
+                    result.status = "failed"
+            return results
+        case.run = go
+        return case
+    return [conformance_case(platform) for platform in manifest.all_platforms()
+            if platform.qemu or platform.arch == "host"]
+
+
+def bench_cases():
+    return [script(f"bench/{path.stem}", path) for path in sorted(ROOT.glob("tests/bench/*.py"))]
+
+
+SUITES = {
+    "tools": tools_cases,
+    "format": format_cases,
+    "layering": layering_cases,
+    "unit": unit_cases,
+    "boot": boot_cases,
+    "conformance": conformance_cases,
+    "bench": bench_cases,
+}
