@@ -1,0 +1,227 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""What the build makes from manifests. meson.build runs this file; people do not need to.
+
+    configure   writes <out>/ (driver array, bind and config headers, QEMU command) and prints the
+                plan that Meson reads: a line for each source, its words parted by tabs
+    embed       makes assembly of a device tree source
+    image       makes the raw image of an ELF file and checks its boot header
+
+A file is written only when its content changes, so that nothing is compiled again in vain."""
+
+import argparse
+import json
+import os
+import struct
+import subprocess
+import sys
+from pathlib import Path
+
+if __package__ in (None, ""):
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+    __package__ = "busbarlib"
+
+from busbarlib import ROOT, BusbarError
+from busbarlib.manifest import all_apps, all_drivers, load_app, load_driver, load_platform
+
+LICENCE = "/* SPDX-License-Identifier: BSD-2-Clause */\n/* Made by the build; do not edit. */\n"
+
+# Tests and the desk read any tree, so their arena holds the largest.
+ALL_ARENA = 64 << 20
+
+
+def write(path, text):
+    """Write a file when its content is new."""
+    if not path.is_file() or path.read_text(encoding="utf-8") != text:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+
+
+def drivers_source(drivers):
+    """The driver array. An empty list still makes an array that C accepts."""
+    lines = [LICENCE, "#include <busbar/device.h>\n\n"]
+    lines += [f"extern const struct bb_driver {driver.symbol};\n" for driver in drivers]
+    lines.append("\nconst struct bb_driver *const bb_drivers[] = {\n")
+    lines += [f"    &{driver.symbol},\n" for driver in drivers] or ["    NULL,\n"]
+    lines.append("};\n")
+    lines.append(f"const size_t bb_driver_count = {len(drivers)};\n")
+    return "".join(lines)
+
+
+def bound(drivers):
+    """The faces that exactly one driver implements, and that driver's devices never leave."""
+    result = {}
+    for face in sorted({face for driver in drivers for face in driver.faces}):
+        makers = [driver for driver in drivers if face in driver.faces]
+        if len(makers) == 1 and not makers[0].hotplug:
+            result[face] = makers[0]
+    return result
+
+
+def bind_header(faces):
+    lines = [LICENCE, "#ifndef BUSBAR_BIND_H\n#define BUSBAR_BIND_H\n"]
+    for face, driver in faces.items():
+        ops = f"bb_ops_{face}_{driver.chip}"
+        lines.append(f"\nstruct bb_{face}_ops;\nextern const struct bb_{face}_ops {ops};\n")
+        lines.append(f"#define BB_BOUND_{face.upper()} {ops}\n")
+    lines.append("\n#endif\n")
+    return "".join(lines)
+
+
+def config_header(name, arena, early_console, version, buildtype):
+    lines = [LICENCE, "#ifndef BUSBAR_CONFIG_H\n#define BUSBAR_CONFIG_H\n\n"]
+    lines.append(f'#define BB_VERSION "{version}"\n')
+    lines.append(f"#define BB_PLATFORM_NAME {json.dumps(name)}\n")
+    lines.append(f'#define BB_BUILD_TYPE "{buildtype}"\n')
+    lines.append(f"#ifndef BB_ARENA_SIZE\n#define BB_ARENA_SIZE {arena}\n#endif\n")
+    if early_console:
+        symbol = early_console.driver.symbol
+        lines.append(f"\nstruct bb_driver;\nextern const struct bb_driver {symbol};\n")
+        lines.append(f"#define BB_EARLY_CONSOLE_DRIVER {symbol}\n")
+        lines.append(f"#define BB_EARLY_CONSOLE_BASE {early_console.address:#x}\n")
+    lines.append("\n#endif\n")
+    return "".join(lines)
+
+
+def _shown(path):
+    """Paths inside the repository relative to it: so Meson and compilers name them shortly."""
+    return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)
+
+
+def _sources(kind, *patterns):
+    paths = sorted(path for pattern in patterns for path in ROOT.glob(pattern))
+    return [(kind, _shown(path)) for path in paths]
+
+
+def configure(options):
+    """Write the generated files; return the plan, a list of tuples of strings."""
+    platform = load_platform(options.platform)
+    out = Path(options.out)
+    release = options.buildtype == "release"
+    plan = [("arch", platform.arch), ("prefix", os.path.relpath(ROOT, out.parent) + "/")]
+    plan += [("input", _shown(path)) for path in platform.files]
+    plan += _sources("core", "core/*.c", "subsys/*.c", "bus/**/*.c")
+    plan += _sources("arch-source", f"core/arch/{platform.arch}/*.[cS]")
+    plan += _sources("boot", *(f"core/boot/{name.replace('-', '_')}.c" for name in platform.boot))
+
+    write(out / "drivers.c", drivers_source(platform.drivers))
+    write(out / "busbar/bind.h", bind_header(bound(platform.drivers) if release else {}))
+    settings = (options.version, options.buildtype)
+    config = (platform.name, platform.arena, platform.early_console)
+    write(out / "busbar/config.h", config_header(*config, *settings))
+    plan += [("driver", _shown(driver.path)) for driver in platform.drivers]
+    if release:
+        # The bind header follows from what the drivers' own lines say.
+        plan += [("input", _shown(driver.path)) for driver in platform.drivers]
+    if platform.qemu:
+        write(out / "qemu.json", json.dumps(platform.qemu.command()) + "\n")
+    if platform.tree and platform.tree.dts:
+        plan.append(("tree", _shown(platform.tree.dts)))
+
+    if platform.arch == "host":
+        extra = [load_driver(Path(path).resolve()) for path in options.driver_path]
+        drivers = [*all_drivers(), *extra]
+        write(out / "all/drivers.c", drivers_source(drivers))
+        write(out / "all/busbar/bind.h", bind_header({}))
+        write(out / "all/busbar/config.h", config_header("host", ALL_ARENA, None, *settings))
+        plan += [("all-driver", _shown(driver.path)) for driver in drivers]
+        plan += _sources("desk", "tools/desk/*.c")
+    if options.tests:
+        plan += _sources("test-support", "tests/models/*.c", "tests/conformance/*.c")
+        plan += _sources("test", "tests/unit/test_*.c")
+        return plan
+
+    apps = {app.name: app for app in all_apps()}
+    for path in options.app_path:
+        app = load_app(path)
+        if app.name in apps and apps[app.name].path != app.path:
+            raise BusbarError(f"{app.path}: there is an application '{app.name}' already")
+        apps[app.name] = app
+    for app in apps.values():
+        plan.append(("input", _shown(app.path)))
+        words = ("internal" if app.internal else "public", str(app.arena or ""))
+        plan.append(("app", app.name, *words, "|".join(map(_shown, app.sources))))
+    return plan
+
+
+def plan_text(options):
+    return "".join("\t".join(line) + "\n" for line in configure(options))
+
+
+def embed(options):
+    """A device tree source as assembly: the tree at `symbol`, its end at `symbol`_end."""
+    result = subprocess.run(
+        [options.dtc, "-q", "-I", "dts", "-O", "dtb", options.source],
+        stdout=subprocess.PIPE,
+        check=False,
+    )
+    if result.returncode:
+        raise BusbarError(f"{options.source}: dtc refused it; its message is above")
+    blob, name = result.stdout, options.symbol
+    lines = [LICENCE, f"    .section .rodata\n    .globl {name}, {name}_end\n    .balign 8\n"]
+    lines.append(f"{name}:\n")
+    for at in range(0, len(blob), 12):
+        lines.append("    .byte " + ", ".join(map(str, blob[at : at + 12])) + "\n")
+    lines.append(f'{name}_end:\n    .byte 0\n    .section .note.GNU-stack,"",%progbits\n')
+    Path(options.output).write_text("".join(lines), encoding="utf-8")
+
+
+def check_arm64_header(blob, path):
+    """The header of the arm64 Image protocol, as booting.rst of Linux has it."""
+    if len(blob) < 64 or blob[56:60] != b"ARM\x64":
+        raise BusbarError(f"{path}: has no arm64 Image header at its start")
+    _, text_offset, size, flags = struct.unpack_from("<8sQQQ", blob)
+    if size < len(blob):
+        raise BusbarError(f"{path}: its header says {size} bytes and the file has {len(blob)}")
+    if text_offset % 4096 or flags & 1 or flags >> 1 & 3 != 1 or flags >> 4:
+        raise BusbarError(f"{path}: text offset {text_offset:#x} and flags {flags:#x} do not boot")
+
+
+def image(options):
+    command = [options.objcopy, "-O", "binary", options.elf, options.output]
+    if subprocess.run(command, check=False).returncode:
+        raise BusbarError(f"{options.elf}: objcopy failed; its message is above")
+    try:
+        check_arm64_header(Path(options.output).read_bytes(), options.output)
+    except BusbarError:
+        Path(options.output).unlink()
+        raise
+
+
+def parser():
+    result = argparse.ArgumentParser(prog="generate.py", description=__doc__)
+    commands = result.add_subparsers(dest="command", required=True)
+    one = commands.add_parser("configure", help="write generated files, print the plan")
+    one.add_argument("--platform", required=True)
+    one.add_argument("--buildtype", choices=("release", "debug"), required=True)
+    one.add_argument("--version", required=True)
+    one.add_argument("--out", required=True)
+    one.add_argument("--tests", action="store_true")
+    one.add_argument("--app-path", action="append", default=[])
+    one.add_argument("--driver-path", action="append", default=[])
+    one.set_defaults(run=lambda options: sys.stdout.write(plan_text(options)))
+    one = commands.add_parser("embed", help="device tree source to assembly")
+    one.add_argument("dtc")
+    one.add_argument("source")
+    one.add_argument("output")
+    one.add_argument("symbol")
+    one.set_defaults(run=embed)
+    one = commands.add_parser("image", help="ELF to checked raw image")
+    one.add_argument("objcopy")
+    one.add_argument("elf")
+    one.add_argument("output")
+    one.set_defaults(run=image)
+    return result
+
+
+def main(arguments=None):
+    options = parser().parse_args(arguments)
+    try:
+        options.run(options)
+    except BusbarError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,498 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Platform and application manifests: TOML in, checked dataclasses out.
+
+    platform = load_platform("raspi3b")          # platforms/raspi3b/platform.toml
+    platform = load_platform("../board")         # a folder or a file, anywhere
+    app = load_app("hello")
+
+Whatever is wrong with a manifest raises ManifestError, whose text is one line: file, line, key, what
+is wrong, and the nearest name that would have been right."""
+
+import difflib
+import os
+import re
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from . import ROOT, BusbarError
+
+ARCHES = ("aarch64", "host")
+LIBCS = ("none",)
+DEFAULT_ARENA = 256 * 1024
+
+_PLATFORM_KEYS = (
+    "about",
+    "arch",
+    "boot",
+    "drivers",
+    "extends",
+    "arena",
+    "early_console",
+    "qemu",
+    "tree",
+)
+_QEMU_KEYS = ("machine", "cpu", "memory", "smp", "arguments", "consoles")
+_APP_KEYS = ("about", "sources", "libc", "internal", "modules", "arena")
+
+
+class ManifestError(BusbarError):
+    """A manifest that cannot be used; the text is one line for the user."""
+
+
+@dataclass(frozen=True)
+class Driver:
+    """A driver file and what its BB_DRIVER line says."""
+
+    name: str  # "rtc/pl031"
+    path: Path
+    faces: tuple[str, ...]  # ("rtc",)
+    hotplug: bool
+
+    @property
+    def symbol(self):
+        return "bb_driver_" + self.name.replace("/", "_")
+
+    @property
+    def chip(self):
+        return self.name.split("/")[1]
+
+
+@dataclass(frozen=True)
+class EarlyConsole:
+    driver: Driver
+    address: int
+
+
+@dataclass(frozen=True)
+class Qemu:
+    machine: str
+    cpu: str = ""
+    memory: str = ""
+    smp: int = 0
+    arguments: tuple[str, ...] = ()
+    # Which -serial (0 is the first) the console is, by path, node name or alias of the node that
+    # the tree's stdout-path names. A tree that names none of these uses the first.
+    consoles: dict[str, int] = field(default_factory=dict)
+
+    def command(self):
+        """The arguments that make the machine: no image, tree or serial line yet."""
+        result = ["-M", self.machine]
+        result += ["-cpu", self.cpu] if self.cpu else []
+        result += ["-smp", str(self.smp)] if self.smp else []
+        result += ["-m", self.memory] if self.memory else []
+        return [*result, "-display", "none", "-monitor", "none", *self.arguments]
+
+
+@dataclass(frozen=True)
+class Tree:
+    """Where the platform's device tree comes from, where firmware or QEMU brings none."""
+
+    dtb: str = ""  # a file of Debian's arm64 kernel package, or one beside the manifest
+    dts: Path | None = None  # compiled into the image
+
+
+@dataclass(frozen=True)
+class Platform:
+    name: str
+    path: Path  # of the manifest
+    about: str
+    arch: str
+    boot: tuple[str, ...]
+    drivers: tuple[Driver, ...]
+    arena: int
+    early_console: EarlyConsole | None
+    qemu: Qemu | None
+    tree: Tree | None
+    files: tuple[Path, ...]  # every manifest that was read
+
+    @property
+    def folder(self):
+        return self.path.parent
+
+    @property
+    def in_tree(self):
+        return self.path.is_relative_to(ROOT / "platforms")
+
+
+@dataclass(frozen=True)
+class App:
+    name: str
+    path: Path
+    about: str
+    sources: tuple[Path, ...]
+    libc: str
+    internal: bool
+    modules: tuple[str, ...]
+    arena: int | None  # None: the platform's
+
+    @property
+    def folder(self):
+        return self.path.parent
+
+
+def nearest(name, choices):
+    """"; did you mean 'X'?", or nothing."""
+    found = difflib.get_close_matches(str(name), list(choices), n=1, cutoff=0.5)
+    return f"; did you mean '{found[0]}'?" if found else ""
+
+
+def shown(path):
+    """A path as the user would type it."""
+    path = Path(path)
+    try:
+        return str(path.relative_to(Path.cwd()))
+    except ValueError:
+        return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)
+
+
+class _File:
+    """A parsed TOML file that knows the line of each of its keys."""
+
+    def __init__(self, path):
+        self.path = path
+        try:
+            self.text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "is not UTF-8 text"
+            raise ManifestError(f"{shown(path)}: {reason}") from None
+        try:
+            self.data = tomllib.loads(self.text)
+        except tomllib.TOMLDecodeError as error:
+            match = re.search(r"\(at line (\d+), column \d+\)", str(error))
+            line = int(match[1]) if match else self.text.count("\n") + 1
+            what = re.sub(r" \(at .*\)$", "", str(error))
+            raise ManifestError(f"{shown(path)}:{line}: not TOML: {what}") from None
+
+    def fail(self, key, what, value=None):
+        raise ManifestError(f"{shown(self.path)}:{self._line(key, value)}: {key}: {what}")
+
+    def _line(self, key, value):
+        """The line to name: of the value when it stands there, else of the key or its table."""
+        table, _, leaf = key.rpartition(".")
+        patterns = [
+            rf"""['"]{re.escape(value)}['"]""" if isinstance(value, str) else None,
+            rf"""^\s*['"]?{re.escape(key)}['"]?\s*=""",
+            rf"""(?:^|[{{,])\s*['"]?{re.escape(leaf)}['"]?\s*=""",
+            rf"^\s*\[\s*{re.escape(key)}\b",
+            rf"^\s*\[\s*{re.escape(table)}\s*\]" if table else None,
+        ]
+        lines = self.text.splitlines()
+        for pattern in filter(None, patterns):
+            for number, line in enumerate(lines, 1):
+                if re.search(pattern, line.split(" #")[0]):
+                    return number
+        return 1
+
+    def only(self, table, allowed, prefix=""):
+        for key in table:
+            if key not in allowed:
+                self.fail(prefix + key, f"no such key{nearest(key, allowed)}")
+
+    def get(self, key, kind, default=None, table=None, prefix=""):
+        """The value of a key, checked for its type; `default` when it is absent."""
+        table = self.data if table is None else table
+        if key not in table:
+            return default
+        value = table[key]
+        # bool is an int to Python and not to TOML.
+        if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+            names = {str: "a string", int: "a whole number", bool: "true or false"}
+            names |= {list: "a list", dict: "a table"}
+            self.fail(prefix + key, f"must be {names[kind]}")
+        return value
+
+    def strings(self, key, default=(), table=None, prefix=""):
+        value = self.get(key, list, None, table, prefix)
+        if value is None:
+            return tuple(default)
+        for item in value:
+            if not isinstance(item, str) or not item:
+                self.fail(prefix + key, f"must hold strings, not {item!r}")
+        for item in value:
+            if value.count(item) > 1 and key not in ("arguments",):
+                self.fail(prefix + key, f"'{item}' stands there twice", item)
+        return tuple(value)
+
+    def size(self, key, default):
+        value = self.data.get(key, default)
+        if isinstance(value, str):
+            match = re.fullmatch(r"(\d+)([KM]?)", value)
+            value = int(match[1]) * {"": 1, "K": 1024, "M": 1 << 20}[match[2]] if match else None
+        if value is default and key not in self.data:
+            return default
+        if isinstance(value, bool) or not isinstance(value, int) or not 4096 <= value <= 1 << 30:
+            self.fail(key, 'must be a number of bytes or "256K", from 4K to 1024M')
+        return value
+
+
+def _scan(path):
+    """What the BB_DRIVER line of a driver's source says: (subsystem, chip, faces, hotplug)."""
+    text = path.read_text(encoding="utf-8", errors="replace")
+    text = re.sub(r"/\*.*?\*/|//[^\n]*", " ", text, flags=re.DOTALL)
+    found = list(re.finditer(r"^BB_DRIVER\s*\(\s*(\w+)\s*,\s*(\w+)\s*,?", text, re.MULTILINE))
+    if len(found) != 1:
+        raise ManifestError(
+            f"{shown(path)}: has {len(found)} BB_DRIVER lines; a driver is one file with one"
+        )
+    subsystem, chip = found[0].groups()
+    depth, end = 1, found[0].end()
+    while end < len(text) and depth:
+        depth += {"(": 1, ")": -1}.get(text[end], 0)
+        end += 1
+    body = text[found[0].end() : end]
+    faces = (subsystem,)
+    if listed := re.search(r"\.faces\s*=\s*BB_FACES\s*\(\s*\w+\s*,([^)]*)\)", body):
+        faces = tuple(face.strip() for face in listed[1].split(","))
+    elif re.search(r"\.faces\s*=\s*NULL\b", body):
+        faces = ()
+    return subsystem, chip, faces, bool(re.search(r"\.hotplug\s*=\s*true\b", body))
+
+
+def load_driver(path):
+    """A driver from its source file."""
+    subsystem, chip, faces, hotplug = _scan(path)
+    name = f"{subsystem}/{chip}"
+    if path.is_relative_to(ROOT / "drivers") and path != ROOT / "drivers" / f"{name}.c":
+        raise ManifestError(f"{shown(path)}: BB_DRIVER says {name}, so it belongs in drivers/{name}.c")
+    return Driver(name, path, faces, hotplug)
+
+
+def _driver_names():
+    return sorted(f"{path.parent.name}/{path.stem}" for path in ROOT.glob("drivers/*/*.c"))
+
+
+def all_drivers():
+    """Every driver of the repository, sorted by name."""
+    return [load_driver(ROOT / "drivers" / f"{name}.c") for name in _driver_names()]
+
+
+def _find_driver(file, key, name):
+    if name.endswith(".c"):
+        path = Path(os.path.normpath(file.path.parent / name))
+        if not path.is_file():
+            file.fail(key, f"no file '{name}' beside the manifest", name)
+        return load_driver(path)
+    path = ROOT / "drivers" / f"{name}.c"
+    if not re.fullmatch(r"\w+/\w+", name) or not path.is_file():
+        file.fail(key, f"no driver '{name}'{nearest(name, _driver_names())}", name)
+    return load_driver(path)
+
+
+def _find_drivers(file, base):
+    """The driver list of a manifest, given the one it extends (None: it extends nothing)."""
+    value = file.data.get("drivers")
+    if isinstance(value, dict):
+        if base is None:
+            file.fail("drivers", "add and remove change the list of `extends`, which is missing")
+        file.only(value, ("add", "remove"), "drivers.")
+        result = list(base)
+        for name in file.strings("remove", table=value, prefix="drivers."):
+            gone = [driver for driver in result if name in (driver.name, _relative(file, driver))]
+            if not gone:
+                names = [driver.name for driver in result]
+                what = f"'{name}' is not in the list of '{file.data['extends']}'"
+                file.fail("drivers.remove", what + nearest(name, names), name)
+            result.remove(gone[0])
+        for name in file.strings("add", table=value, prefix="drivers."):
+            driver = _find_driver(file, "drivers.add", name)
+            if driver.name in (other.name for other in result):
+                file.fail("drivers.add", f"'{name}' is in the list of '{file.data['extends']}'", name)
+            result.append(driver)
+        return tuple(result)
+    if value is None and base is not None:
+        return base
+    if value is None:
+        file.fail("drivers", "missing")
+    result = []
+    for name in file.strings("drivers"):
+        driver = _find_driver(file, "drivers", name)
+        if driver.name in (other.name for other in result):
+            file.fail("drivers", f"'{name}' is {driver.name}, which stands there already", name)
+        result.append(driver)
+    return tuple(result)
+
+
+def _relative(file, driver):
+    return os.path.relpath(driver.path, file.path.parent)
+
+
+def protocols():
+    """The boot protocols that core/boot implements: each is a file of that name."""
+    return sorted(path.stem.replace("_", "-") for path in ROOT.glob("core/boot/*.c"))
+
+
+def _find_qemu(file, base):
+    table = file.get("qemu", dict)
+    if table is None:
+        return base
+    file.only(table, _QEMU_KEYS, "qemu.")
+    base = base or Qemu(machine="")
+    read = {
+        key: file.get(key, str, getattr(base, key), table, "qemu.")
+        for key in ("machine", "cpu", "memory")
+    }
+    if not read["machine"]:
+        file.fail("qemu.machine", "missing")
+    if read["memory"] and not re.fullmatch(r"\d+[KMG]?", read["memory"]):
+        file.fail("qemu.memory", 'must be a number of MiB or "256M"')
+    smp = file.get("smp", int, base.smp, table, "qemu.")
+    if "smp" in table and not 1 <= smp <= 512:
+        file.fail("qemu.smp", "must be from 1 to 512")
+    consoles = file.get("consoles", dict, base.consoles, table, "qemu.")
+    for name, index in consoles.items():
+        if isinstance(index, bool) or not isinstance(index, int) or not 0 <= index < 8:
+            file.fail(f"qemu.consoles.{name}", "must be the number of a -serial, from 0 to 7")
+    arguments = file.strings("arguments", base.arguments, table, "qemu.")
+    return Qemu(**read, smp=smp, arguments=arguments, consoles=dict(consoles))
+
+
+def _find_early_console(file, drivers, base):
+    table = file.get("early_console", dict)
+    if table is None:
+        if base and base.driver not in drivers:
+            file.fail("drivers", f"the early console needs {base.driver.name}, which is left out")
+        return base
+    file.only(table, ("driver", "address"), "early_console.")
+    name = file.get("driver", str, None, table, "early_console.")
+    address = file.get("address", int, None, table, "early_console.")
+    for key, value in (("driver", name), ("address", address)):
+        if value is None:
+            file.fail(f"early_console.{key}", "missing")
+    if not 0 <= address < 1 << 64:
+        file.fail("early_console.address", "must be an address of 64 bits")
+    for driver in drivers:
+        if name in (driver.name, _relative(file, driver)):
+            if "console" not in driver.faces:
+                file.fail("early_console.driver", f"'{name}' is no console", name)
+            return EarlyConsole(driver, address)
+    names = [driver.name for driver in drivers]
+    file.fail("early_console.driver", f"'{name}' is not in drivers{nearest(name, names)}", name)
+    return None
+
+
+def _find_tree(file, base):
+    table = file.get("tree", dict)
+    if table is None:
+        return base
+    file.only(table, ("dtb", "dts"), "tree.")
+    if len(table) != 1:
+        file.fail("tree", "must name one dtb or one dts")
+    dtb = file.get("dtb", str, "", table, "tree.")
+    dts = file.get("dts", str, "", table, "tree.")
+    path = file.path.parent / dts if dts else None
+    if path and not path.is_file():
+        file.fail("tree.dts", f"no file '{dts}' beside the manifest", dts)
+    return Tree(dtb, path)
+
+
+def _platform_names():
+    return sorted(path.parent.name for path in ROOT.glob("platforms/*/platform.toml"))
+
+
+def _locate(name, kind, names, folder):
+    """The manifest behind a name or a path."""
+    file = f"{kind}.toml"
+    known = ROOT / f"{kind}s" / name / file
+    if re.fullmatch(r"[\w.-]+", name) and known.is_file():
+        return known
+    path = Path(os.path.normpath(folder / Path(name).expanduser()))
+    if path.is_dir() and (path / file).is_file():
+        return path / file
+    if path.is_file() and path.suffix == ".toml":
+        return path
+    word = {"platform": "platform", "app": "application"}[kind]
+    if path.is_dir() and "/" in name:
+        raise ManifestError(f"{shown(path)}: holds no {file}")
+    raise ManifestError(f"no {word} '{name}'{nearest(name, names)}")
+
+
+def load_platform(name):
+    """The platform of that name, or of that folder or file."""
+    return _load_platform(_locate(str(name), "platform", _platform_names(), Path.cwd()), ())
+
+
+def _load_platform(path, chain):
+    file = _File(path)
+    file.only(file.data, _PLATFORM_KEYS)
+    base = None
+    if extends := file.get("extends", str):
+        try:
+            found = _locate(extends, "platform", _platform_names(), path.parent)
+        except ManifestError as error:
+            file.fail("extends", str(error), extends)
+        if found in (*chain, path):
+            names = " -> ".join(shown(step) for step in (*chain, path, found))
+            file.fail("extends", f"goes in a circle: {names}", extends)
+        base = _load_platform(found, (*chain, path))
+
+    arch = file.get("arch", str, base.arch if base else None)
+    if arch is None:
+        file.fail("arch", "missing")
+    if arch not in ARCHES:
+        file.fail("arch", f"no architecture '{arch}'{nearest(arch, ARCHES)}", arch)
+    boot = file.strings("boot", base.boot if base else ())
+    for protocol in boot:
+        if protocol not in protocols():
+            what = f"no boot protocol '{protocol}'{nearest(protocol, protocols())}"
+            file.fail("boot", what, protocol)
+    if not boot:
+        file.fail("boot", "must name a boot protocol: " + ", ".join(protocols()))
+    drivers = _find_drivers(file, base.drivers if base else None)
+    return Platform(
+        name=path.parent.name if path.name == "platform.toml" else path.stem,
+        path=path,
+        about=file.get("about", str, base.about if base else ""),
+        arch=arch,
+        boot=boot,
+        drivers=drivers,
+        arena=file.size("arena", base.arena if base else DEFAULT_ARENA),
+        early_console=_find_early_console(file, drivers, base.early_console if base else None),
+        qemu=_find_qemu(file, base.qemu if base else None),
+        tree=_find_tree(file, base.tree if base else None),
+        files=(path, *(base.files if base else ())),
+    )
+
+
+def all_platforms():
+    """Every platform of the repository, sorted by name."""
+    return [load_platform(name) for name in _platform_names()]
+
+
+def _app_names():
+    return sorted(path.parent.name for path in ROOT.glob("apps/*/app.toml"))
+
+
+def load_app(name):
+    """The application of that name, or of that folder or file."""
+    path = _locate(str(name), "app", _app_names(), Path.cwd())
+    file = _File(path)
+    file.only(file.data, _APP_KEYS)
+    libc = file.get("libc", str, "none")
+    if libc not in LIBCS:
+        file.fail("libc", f"no C library '{libc}'; this version knows: {', '.join(LIBCS)}", libc)
+    sources = []
+    for source in file.strings("sources", ("main.c",)):
+        found = sorted(path.parent.glob(source)) if not Path(source).is_absolute() else []
+        if not found:
+            there = [str(other.relative_to(path.parent)) for other in path.parent.rglob("*.c")]
+            file.fail("sources", f"no file '{source}'{nearest(source, there)}", source)
+        sources += [Path(os.path.normpath(each)) for each in found]
+    modules = file.strings("modules")
+    if modules:
+        file.fail("modules", f"no module '{modules[0]}'; this version has none", modules[0])
+    return App(
+        name=path.parent.name,
+        path=path,
+        about=file.get("about", str, ""),
+        sources=tuple(dict.fromkeys(sources)),
+        libc=libc,
+        internal=file.get("internal", bool, False),
+        modules=modules,
+        arena=file.size("arena", None),
+    )
+
+
+def all_apps():
+    """Every application of the repository, sorted by name."""
+    return [load_app(name) for name in _app_names()]
