@@ -11,6 +11,7 @@ A file is written only when its content changes, so that nothing is compiled aga
 import argparse
 import json
 import os
+import re
 import struct
 import subprocess
 import sys
@@ -67,9 +68,15 @@ def bind_header(faces):
     return "".join(lines)
 
 
-def config_header(name, arena, early_console, version, buildtype):
+def version():
+    """The project's version, from the one place that states it."""
+    text = (ROOT / "meson.build").read_text(encoding="utf-8")
+    return re.search(r"^\s*version: '([^']+)'", text, re.MULTILINE)[1]
+
+
+def config_header(name, arena, early_console, buildtype):
     lines = [LICENCE, "#ifndef BUSBAR_CONFIG_H\n#define BUSBAR_CONFIG_H\n\n"]
-    lines.append(f'#define BB_VERSION "{version}"\n')
+    lines.append(f'#define BB_VERSION "{version()}"\n')
     lines.append(f"#define BB_PLATFORM_NAME {json.dumps(name)}\n")
     lines.append(f'#define BB_BUILD_TYPE "{buildtype}"\n')
     lines.append(f"#ifndef BB_ARENA_SIZE\n#define BB_ARENA_SIZE {arena}\n#endif\n")
@@ -105,9 +112,8 @@ def configure(options):
 
     write(out / "drivers.c", drivers_source(platform.drivers))
     write(out / "busbar/bind.h", bind_header(bound(platform.drivers) if release else {}))
-    settings = (options.version, options.buildtype)
     config = (platform.name, platform.arena, platform.early_console)
-    write(out / "busbar/config.h", config_header(*config, *settings))
+    write(out / "busbar/config.h", config_header(*config, options.buildtype))
     plan += [("driver", _shown(driver.path)) for driver in platform.drivers]
     if release:
         # The bind header follows from what the drivers' own lines say.
@@ -122,7 +128,7 @@ def configure(options):
         drivers = [*all_drivers(), *extra]
         write(out / "all/drivers.c", drivers_source(drivers))
         write(out / "all/busbar/bind.h", bind_header({}))
-        write(out / "all/busbar/config.h", config_header("host", ALL_ARENA, None, *settings))
+        write(out / "all/busbar/config.h", config_header("host", ALL_ARENA, None, options.buildtype))
         plan += [("all-driver", _shown(driver.path)) for driver in drivers]
         plan += _sources("desk", "tools/desk/*.c")
     if options.tests:
@@ -193,7 +199,6 @@ def parser():
     one = commands.add_parser("configure", help="write generated files, print the plan")
     one.add_argument("--platform", required=True)
     one.add_argument("--buildtype", choices=("release", "debug"), required=True)
-    one.add_argument("--version", required=True)
     one.add_argument("--out", required=True)
     one.add_argument("--tests", action="store_true")
     one.add_argument("--app-path", action="append", default=[])
