@@ -82,8 +82,6 @@ def show(answer, platform):
 def explain(name, dtb, as_json):
     platform = manifest.load_platform(name)
     setup.ensure(platform, verbose=common.verbose)
-    if dtb and not setup.find_dtb(dtb, platform.folder):
-        setup.ensure_trees(verbose=common.verbose)
     path = run.find_tree(platform, dtb)
     if path is None and platform.qemu:
         path = machine_tree(platform)

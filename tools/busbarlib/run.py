@@ -44,6 +44,9 @@ def find_tree(platform, name):
     if not name:
         return None
     found = setup.find_dtb(name, platform.folder)
+    if not found and "/" not in name:
+        setup.ensure_trees(verbose=common.verbose)
+        found = setup.find_dtb(name, platform.folder)
     if not found:
         raise BusbarError(f"no device tree {name}: give a path, or a name from build/dtbs "
                           "('tools/busbar doctor' lists them)")
@@ -74,20 +77,20 @@ def make(machine):
 def prepare(machine, image, unattended):
     """The command line that runs an image."""
     platform = manifest.load_platform(machine.platform)
-    dtb = find_tree(platform, machine.dtb)
     if platform.arch == "host":
-        for option, value in (("--smp", machine.smp), ("--memory", machine.memory),
-                              ("QEMU arguments", machine.extra), ("machine", machine.options)):
+        for option, value in (("--dtb", machine.dtb), ("--smp", machine.smp),
+                              ("--memory", machine.memory), ("machine", machine.options),
+                              ("arguments after --", machine.extra)):
             if value:
                 raise BusbarError(f"{option}: {platform.name} runs without QEMU; leave it out")
-        argv = [image]
-        if machine.dtb:
-            argv.append(f"dtb={dtb}")
-        return Prepared(argv + machine.append.split(), image, True)
+        return Prepared([image, *machine.append.split()], image, True)
     if not platform.qemu:
         raise BusbarError(f"{common.relative(platform.path)} has no [qemu] table, so nothing runs "
                           f"it here; the image is {common.relative(image)}")
-    argv = [f"qemu-system-{platform.arch}", *platform.qemu.command(), "-semihosting"]
+    dtb = find_tree(platform, machine.dtb)
+    argv = [f"qemu-system-{platform.arch}", *platform.qemu.command()]
+    if "-semihosting" not in argv:
+        argv += ["-semihosting"]
     argv += serial_arguments(platform.qemu.consoles, dtb)
     for option in machine.options:
         argv += ["-machine", option]

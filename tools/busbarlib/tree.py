@@ -25,7 +25,7 @@ def properties(data, wanted):
     if len(data) < 40:
         raise ValueError("shorter than its header")
     magic, total, struct_at, strings_at = struct.unpack_from(">4I", data)
-    if magic != MAGIC or total > len(data) or max(struct_at, strings_at) >= total:
+    if magic != MAGIC or total > len(data) or max(struct_at, strings_at) > total:
         raise ValueError("no flattened device tree, or cut off")
     found, path, at = {}, [], struct_at
     while True:

@@ -1,0 +1,217 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The parts of `busbar run` and `busbar test` that need no guest."""
+import contextlib
+import io
+import shutil
+import subprocess
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
+
+from busbarlib import BusbarError, cli, run, size, suites, symbols, testing, tree  # noqa: E402
+
+TREE = """
+/dts-v1/;
+/ {
+    compatible = "test";
+    aliases { serial0 = "/soc/uart@1000"; serial1 = "/soc/uart@2000"; };
+    chosen { stdout-path = "serial1:115200n8"; };
+    soc {
+        uart@1000 { compatible = "arm,pl011"; };
+        uart@2000 { compatible = "brcm,bcm2835-aux-uart"; };
+    };
+};
+"""
+CONSOLES = {"uart@1000": 0, "uart@2000": 1}
+
+
+class Folder(unittest.TestCase):
+    def setUp(self):
+        made = tempfile.TemporaryDirectory()
+        self.addCleanup(made.cleanup)
+        self.folder = Path(made.name)
+
+    def file(self, name, text):
+        path = self.folder / name
+        path.write_text(text, encoding="utf-8")
+        return path
+
+
+@unittest.skipUnless(shutil.which("dtc"), "needs dtc")
+class Stdout(Folder):
+    def compiled(self, text=TREE):
+        path = self.folder / "a.dtb"
+        subprocess.run(["dtc", "-q", "-O", "dtb", "-o", path], input=text.encode(), check=True)
+        return path
+
+    def test_names_of_the_node(self):
+        self.assertEqual(tree.stdout_names(self.compiled()),
+                         {"/soc/uart@2000", "uart@2000", "serial1"})
+
+    def test_the_terminal_is_the_serial_that_the_tree_names(self):
+        self.assertEqual(run.serial_arguments(CONSOLES, self.compiled()),
+                         ["-serial", "null", "-serial", "stdio"])
+        other = self.compiled(TREE.replace("serial1:115200n8", "/soc/uart@1000"))
+        self.assertEqual(run.serial_arguments(CONSOLES, other), ["-serial", "stdio"])
+
+    def test_no_tree_and_no_stdout_mean_the_first(self):
+        self.assertEqual(run.serial_arguments(CONSOLES, None), ["-serial", "stdio"])
+        bare = self.compiled("/dts-v1/; / { };")
+        self.assertEqual(run.serial_arguments(CONSOLES, bare), ["-serial", "stdio"])
+
+    def test_a_broken_tree_is_one_line(self):
+        path = self.compiled()
+        data = path.read_bytes()
+        for length in range(0, len(data), 7):
+            path.write_bytes(data[:length])
+            with self.assertRaisesRegex(BusbarError, "is no device tree"):
+                tree.stdout_names(path)
+
+    def test_any_changed_word_is_read_or_refused(self):
+        path = self.compiled()
+        data = path.read_bytes()
+        for at in range(0, len(data), 4):
+            path.write_bytes(data[:at] + b"\xff\xff\xff\xf0" + data[at + 4:])
+            with contextlib.suppress(BusbarError):
+                tree.stdout_names(path)
+
+
+class Leaving(unittest.TestCase):
+    def test_keys(self):
+        keys = run.Keys()
+        self.assertEqual(keys.feed(b"ab\x03"), (b"ab\x03", False))
+        self.assertEqual(keys.feed(b"\x01"), (b"", False))
+        self.assertEqual(keys.feed(b"\x01c"), (b"\x01c", False))
+        self.assertEqual(keys.feed(b"\x01d"), (b"\x01d", False))
+        self.assertEqual(keys.feed(b"e\x01x"), (b"e", True))
+
+
+class CommandLine(unittest.TestCase):
+    def parsed(self, *words):
+        return cli.make_parser().parse_args(words)
+
+    def test_steps_keep_their_order(self):
+        options = self.parsed("run", "virt-arm64", "--send", "a", "--expect", "1", "--send", "b")
+        self.assertEqual(options.steps, [("send", "a"), ("expect", "1"), ("send", "b")])
+
+    def test_refusals_are_one_line(self):
+        for words in (["run", "--expect", "("], ["run", "--timeout", "-1"], ["size"], ["dance"],
+                      ["run", "host", "--nonsense"], ["build", "host", "--", "-s"],
+                      ["run", "no-such-platform"], ["test", "--suite", "units"]):
+            heard = io.StringIO()
+            with contextlib.redirect_stderr(heard):
+                try:
+                    status = cli.main(words)
+                except SystemExit as error:
+                    status = error.code
+            self.assertIn(status, (1, 2), words)
+            self.assertEqual(heard.getvalue().count("\n"), 1, heard.getvalue())
+            self.assertTrue(heard.getvalue().startswith("busbar: "), heard.getvalue())
+
+    def test_each_command_shows_an_example(self):
+        for command in ("run", "build", "platforms", "drivers", "explain", "size", "test", "doctor",
+                        "new"):
+            heard = io.StringIO()
+            with contextlib.redirect_stdout(heard), self.assertRaises(SystemExit):
+                self.parsed(command, "--help")
+            self.assertIn("Example: tools/busbar " + command, heard.getvalue())
+
+
+class BootFiles(Folder):
+    GOOD = """
+[[run]]
+name = "one"
+platform = "virt-arm64"
+smp = 4
+machine = ["gic-version=3"]
+steps = [{ send = "devices" }, { expect = "pl011" }]
+exit = 0
+"""
+
+    def test_reads_a_run(self):
+        (boot,) = suites.read_boot(self.file("a.toml", self.GOOD))
+        self.assertEqual(boot.name, "one")
+        self.assertEqual((boot.machine.smp, boot.machine.app), (4, "monitor"))
+        self.assertEqual(boot.steps, [("send", "devices"), ("expect", "pl011")])
+        self.assertEqual(boot.exit_status, 0)
+
+    def test_refuses_what_is_wrong(self):
+        for old, new, said in (("smp", "smb", "did you mean 'smp'"), ("smp = 4", 'smp = "4"', "smp"),
+                               ("expect", "expekt", "did you mean 'expect'"),
+                               ('"pl011"', '"("', "regular expression"),
+                               ("[[run]]", "[[runs]]", "nothing else"), ('"one"', '"one', "line"),
+                               ('name = "one"', "", "name is missing")):
+            with self.assertRaises(BusbarError) as raised:
+                suites.read_boot(self.file("a.toml", self.GOOD.replace(old, new)))
+            self.assertIn(said, str(raised.exception))
+
+    def test_the_files_of_the_repository_are_right(self):
+        for path in suites.ROOT.glob("tests/boot/*.toml"):
+            self.assertTrue(suites.read_boot(path))
+
+
+class Counting(unittest.TestCase):
+    def test_last_line_and_status(self):
+        def case(name, *results):
+            return suites.Case(name, lambda: list(results))
+
+        def broken():
+            raise BusbarError("no such thing")
+        cases = [case("a", suites.Result("a", "passed"), suites.Result("b", "skipped", "why")),
+                 case("c", suites.Result("c", "failed", "output")), suites.Case("d", broken)]
+        heard = io.StringIO()
+        with contextlib.redirect_stdout(heard):
+            status = testing.execute(cases, 2)
+        self.assertEqual(status, 1)
+        self.assertEqual(heard.getvalue().splitlines()[-1], "1 passed, 2 failed, 1 skipped")
+        self.assertIn("no such thing", heard.getvalue())
+
+
+class Sizes(unittest.TestCase):
+    def test_what_counts_as_core(self):
+        for path in ("core/node.c", "bus/mmio.c", "bus/mailbox.c"):
+            self.assertTrue(size.is_core(path), path)
+        for path in ("core/arch/aarch64/entry.c", "core/boot/host.c", "bus/usb/hub.c", "libfdt"):
+            self.assertFalse(size.is_core(path), path)
+
+
+@unittest.skipUnless(shutil.which("aarch64-linux-gnu-gcc"), "needs aarch64-linux-gnu-gcc")
+class Symbols(Folder):
+    def setUp(self):
+        super().setUp()
+        source = self.file("a.c", "void sink(void);\nvoid sink(void) {}\n"
+                                  "void _start(void);\nvoid _start(void)\n{\n    sink();\n}\n")
+        self.elf = self.folder / "a.elf"
+        subprocess.run(["aarch64-linux-gnu-gcc", "-g", "-O0", "-static", "-nostdlib",
+                        "-Wl,--build-id", "-Wl,-Ttext=0x40080000", "-o", self.elf, source],
+                       check=True)
+        self.id = symbols.build_id(self.elf)
+        listed = subprocess.run(["aarch64-linux-gnu-nm", self.elf], text=True, check=True,
+                                capture_output=True).stdout
+        self.start = next(int(line.split()[0], 16) for line in listed.splitlines()
+                          if line.endswith(" _start"))
+
+    def panic(self, order, build_id):
+        line = {"id": f"build id {build_id}\r\n", "at": f"  at {self.start + 12:#018x}\r\n"}
+        text = "panic: \r\n" + "".join(line[what] for what in order) + "busbar> "
+        annotator = symbols.Annotator(self.elf)
+        out = b"".join(annotator.feed(bytes([byte])) for byte in text.encode())
+        return out.decode()
+
+    def test_adds_function_and_line(self):
+        for order in (("id", "at"), ("at", "id")):
+            out = self.panic(order, self.id)
+            self.assertRegex(out, r"_start at .*a\.c:6")
+            self.assertTrue(out.endswith("busbar> "))
+
+    def test_another_build_gets_no_symbols(self):
+        out = self.panic(("id", "at"), "0" * 40)
+        self.assertNotIn("_start", out)
+        self.assertIn("not the build id", out)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""`busbar new`: the first files of a driver, a platform or an application, ready to build."""
+import re
+
+from . import ROOT, BusbarError, common
+
+DRIVER = """/* SPDX-License-Identifier: BSD-2-Clause */
+/* CHIP: what it is, and the document that its register names come from. */
+#include <busbar/mmio.h>
+#include <busbar/SUBSYSTEM.h>
+
+struct CHIP {
+    struct bb_device device;
+    struct bb_SUBSYSTEM SUBSYSTEM;
+    struct bb_regs regs;
+};
+
+static int CHIP_probe(struct bb_device *device)
+{
+    struct CHIP *CHIP = bb_container_of(device, struct CHIP, device);
+
+    return bb_regs_get(device, 0, 0x1000, &CHIP->regs);
+}
+
+/* The operations are in include/busbar/SUBSYSTEM.h: add those that the chip has. */
+const struct bb_SUBSYSTEM_ops bb_ops_SUBSYSTEM_CHIP = {0};
+
+BB_DRIVER(SUBSYSTEM, CHIP, .bus = &bb_mmio_bus, .match = BB_MATCH({"vendor,CHIP"}),
+          .probe = CHIP_probe);
+"""
+
+PLATFORM = """# SPDX-License-Identifier: BSD-2-Clause
+about = "NAME"
+arch = "aarch64"
+boot = ["linux-arm64"]
+drivers = ["irq/gic_v2", "timer/arm_generic", "clock/fixed", "console/pl011", "power/psci"]
+early_console = { driver = "console/pl011", address = 0x09000000 }
+
+[qemu]
+machine = "virt"
+cpu = "cortex-a53"
+memory = "256M"
+"""
+
+APP_MAIN = """/* SPDX-License-Identifier: BSD-2-Clause */
+/* NAME: what it does. */
+#include <busbar/app.h>
+
+int bb_main(void)
+{
+    bb_print(BB_INFO, "NAME on %s", bb_platform_name());
+    return 0;
+}
+"""
+
+APP_TOML = """# SPDX-License-Identifier: BSD-2-Clause
+about = "NAME"
+sources = ["main.c"]
+"""
+
+
+def fill(text, words):
+    for word, value in words.items():
+        text = text.replace(word, value)
+    return text
+
+
+def files(kind, name):
+    """{path: text} of what is new, and what to do next."""
+    if kind == "driver":
+        match = re.fullmatch(r"([a-z]\w*)/([a-z]\w*)", name)
+        if not match:
+            raise BusbarError(f"a driver is SUBSYSTEM/CHIP in small letters, as rtc/pl031, "
+                              f"not '{name}'")
+        subsystem, chip = match.groups()
+        if not (ROOT / f"include/busbar/{subsystem}.h").exists():
+            known = ", ".join(sorted(path.name for path in (ROOT / "drivers").glob("*")
+                                     if path.is_dir()))
+            raise BusbarError(f"no subsystem '{subsystem}'; there are {known}")
+        text = fill(DRIVER, {"SUBSYSTEM": subsystem, "CHIP": chip})
+        return ({ROOT / f"drivers/{subsystem}/{chip}.c": text},
+                f'fill in compatible and operations, add "{name}" to drivers in a platform.toml, '
+                f"then: tools/busbar explain PLATFORM")
+    if not re.fullmatch(r"[a-z][a-z0-9_-]*", name):
+        raise BusbarError(f"a name has small letters, digits, - and _, not '{name}'")
+    if kind == "platform":
+        return ({ROOT / f"platforms/{name}/platform.toml": fill(PLATFORM, {"NAME": name})},
+                f"change it to fit the board, then: tools/busbar explain {name}")
+    folder = ROOT / "apps" / name
+    return ({folder / "main.c": fill(APP_MAIN, {"NAME": name}),
+             folder / "app.toml": fill(APP_TOML, {"NAME": name})},
+            f"run it: tools/busbar run virt-arm64 --app {name}")
+
+
+def new(kind, name):
+    made, advice = files(kind, name)
+    for path in made:
+        if path.exists():
+            raise BusbarError(f"{common.relative(path)} is there already; choose another name")
+    for path, text in made.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+        print(common.relative(path))
+    common.note("next: " + advice)
+    return 0
