@@ -202,8 +202,9 @@ struct bb_device *bb_device_first(void);
 /* The device at work in a probe, interrupt or deferred call, or NULL. */
 struct bb_device *bb_device_current(void);
 /* Takes the device out: its faces answer -ENODEV from now on, its remove() quiesces, then
- * everything it held is released. -EBUSY when a call of it runs now, or when the build bound its
- * class to it and somebody still has a handle. Thread context. */
+ * everything it held is released. -EBUSY while a callback of it runs or another device needs it; in
+ * release builds also while somebody holds a face of a driver that is not hot-pluggable, since
+ * calls may be bound straight to the driver there. Thread context. */
 int bb_device_remove(struct bb_device *device);
 
 /* ---- For drivers and subsystems ---- */

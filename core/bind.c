@@ -1,0 +1,399 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The binder: which driver takes a node, what must run before it, and why it does not run. */
+#include <string.h>
+
+#include <busbar/arena.h>
+#include <busbar/hooks.h>
+#include <busbar/log.h>
+
+#include "core.h"
+
+#define MAX_NEEDS 16   /* providers of one device */
+#define MAX_ENTRIES 64 /* of one phandle list */
+#define MAX_PATH 128   /* characters of a node path in a message */
+
+struct bb_binder bb_binder;
+
+/* The nodes whose providers are being brought up now, innermost first. */
+struct chain {
+    const struct bb_node *node;
+    const struct chain *outer;
+};
+static const struct chain *chain;
+
+/*
+ * Every match entry of the binder's drivers, hashed by compatible string with linear probing, so
+ * that entries of one string stand in the manifest's order and matching costs the same for 5
+ * drivers as for 500.
+ */
+struct slot {
+    uint32_t hash;
+    const struct bb_match *match; /* NULL: free */
+    const struct bb_driver *driver;
+};
+static struct {
+    const struct bb_driver *const *drivers; /* what the index was made of */
+    struct slot *slots;
+    size_t mask;
+} matches;
+
+static uint32_t hash_string(const char *text)
+{
+    uint32_t hash = 2166136261u; /* FNV-1a */
+    while (*text)
+        hash = (hash ^ (uint8_t)*text++) * 16777619u;
+    return hash;
+}
+
+static int index_matches(const struct bb_binder *binder)
+{
+    if (matches.slots && matches.drivers == binder->drivers)
+        return 0;
+    size_t entries = 0;
+    for (size_t i = 0; i < binder->count; i++)
+        for (const struct bb_match *match = binder->drivers[i]->match; match && match->compatible;
+             match++)
+            entries++;
+    size_t capacity = 16;
+    while (capacity < 2 * entries)
+        capacity *= 2;
+    struct slot *slots = bb_arena_alloc(capacity * sizeof(*slots), _Alignof(struct slot));
+    if (!slots)
+        return -ENOMEM;
+    for (size_t i = 0; i < binder->count; i++)
+        for (const struct bb_match *match = binder->drivers[i]->match; match && match->compatible;
+             match++) {
+            uint32_t hash = hash_string(match->compatible);
+            size_t at = hash & (capacity - 1);
+            while (slots[at].match)
+                at = (at + 1) & (capacity - 1);
+            slots[at] = (struct slot){hash, match, binder->drivers[i]};
+        }
+    matches.drivers = binder->drivers;
+    matches.slots = slots;
+    matches.mask = capacity - 1;
+    return 0;
+}
+
+static const struct bb_bus *bus_for(const struct bb_driver *driver, const struct bb_node *node)
+{
+    if (node->bus)
+        return node->bus == driver->bus ? driver->bus : NULL;
+    return driver->bus && driver->bus->claims && driver->bus->claims(node) ? driver->bus : NULL;
+}
+
+/* Returns the driver whose bus reaches the node; else, through *unreached, one that only knows it.
+ */
+static const struct bb_driver *choose(const struct bb_binder *binder, const struct bb_node *node,
+                                      const struct bb_match **match,
+                                      const struct bb_driver **unreached)
+{
+    const char *compatible;
+    *unreached = NULL;
+    if (index_matches(binder) < 0)
+        return NULL;
+    for (size_t i = 0; bb_node_string_at(node, "compatible", i, &compatible) == 0; i++) {
+        uint32_t hash = hash_string(compatible);
+        for (size_t at = hash & matches.mask; matches.slots[at].match;
+             at = (at + 1) & matches.mask) {
+            const struct slot *slot = &matches.slots[at];
+            if (slot->hash != hash || strcmp(slot->match->compatible, compatible) != 0)
+                continue;
+            if (bus_for(slot->driver, node)) {
+                *match = slot->match;
+                return slot->driver;
+            }
+            *unreached = slot->driver;
+        }
+    }
+    return NULL;
+}
+
+const struct bb_driver *bb_bind_choose(const struct bb_binder *binder, const struct bb_node *node,
+                                       const struct bb_match **match)
+{
+    const struct bb_driver *unreached;
+    return choose(binder, node, match, &unreached);
+}
+
+static int refuse(struct bb_node *node, enum bb_reason_code code, int error, const char *step,
+                  const struct bb_node *culprit)
+{
+    node->state = BB_NODE_FAILED;
+    node->reason = (struct bb_reason){code, error, step, culprit};
+    return error;
+}
+
+static void print_chain(const struct bb_node *node)
+{
+    char path[MAX_PATH];
+    bb_node_path(node, path, sizeof(path));
+    bb_print(BB_ERROR, "%s needs itself, by way of", path);
+    for (const struct chain *link = chain; link && link->node != node; link = link->outer) {
+        bb_node_path(link->node, path, sizeof(path));
+        bb_print(BB_ERROR, "  %s", path);
+    }
+}
+
+int bb_class_lookup(const struct bb_class *class, const struct bb_node *node, size_t index,
+                    struct bb_phandle_args *args)
+{
+    if (class->lookup)
+        return class->lookup(node, index, args);
+    if (!class->property || !bb_node_has(node, class->property))
+        return -ERANGE;
+    return bb_node_phandle_args(node, class->property, class->cells, index, args);
+}
+
+struct needs {
+    struct bb_device *devices[MAX_NEEDS];
+    uint16_t count;
+};
+
+static void remember(struct needs *needs, struct bb_device *device)
+{
+    for (uint16_t i = 0; i < needs->count; i++)
+        if (needs->devices[i] == device)
+            return;
+    if (device && needs->count < MAX_NEEDS)
+        needs->devices[needs->count++] = device;
+}
+
+/* Brings up every provider that `node` names of these classes. Those that are only wanted may fail.
+ */
+static int pull(struct bb_node *node, const struct bb_class *const *classes, bool required,
+                struct needs *needs)
+{
+    for (; classes && *classes; classes++) {
+        for (size_t index = 0; index < MAX_ENTRIES; index++) {
+            struct bb_phandle_args args;
+            int error = bb_class_lookup(*classes, node, index, &args);
+            if (error == -ERANGE || (error == -ENOENT && (*classes)->lookup))
+                break;
+            if (error == -ENOENT || (error == 0 && args.node == node))
+                continue; /* an empty entry, or the device itself */
+            if (error < 0) {
+                if (required)
+                    return refuse(node, BB_REASON_PROBE_FAILED, error, (*classes)->name, NULL);
+                break;
+            }
+            if (args.node->state == BB_NODE_BINDING) {
+                if (!required)
+                    continue;
+                print_chain(args.node);
+                return refuse(node, BB_REASON_CYCLE, -ELOOP, (*classes)->name, args.node);
+            }
+            error = bb_bind(args.node);
+            if (error < 0 && required)
+                return refuse(node, BB_REASON_WAITING, -ENODEV, (*classes)->name, args.node);
+            if (error == 0)
+                remember(needs, args.node->device);
+        }
+    }
+    return 0;
+}
+
+static struct bb_device *create(struct bb_node *node, const struct bb_driver *driver,
+                                const struct bb_match *match, const struct needs *needs)
+{
+    struct bb_device *device = bb_arena_alloc(driver->state_size, _Alignof(max_align_t));
+    if (!device)
+        return NULL;
+    const char *alias = bb_node_alias(node);
+    device->node = node;
+    device->driver = driver;
+    device->name = alias ? alias : node->name;
+    device->data = match->data;
+    device->bytes = driver->state_size;
+    for (const struct bb_face_info *info = driver->faces; info && info->class; info++) {
+        struct bb_face *face = (struct bb_face *)((char *)device + info->offset);
+        face->class = info->class;
+        face->device = device;
+        face->ops = info->ops;
+    }
+    if (needs->count) {
+        device->needs = bb_device_alloc(device, needs->count * sizeof(struct bb_device *),
+                                        _Alignof(struct bb_device *));
+        if (!device->needs)
+            return NULL;
+        memcpy(device->needs, needs->devices, needs->count * sizeof(struct bb_device *));
+        device->need_count = needs->count;
+    }
+    return device;
+}
+
+static int probe(struct bb_device *device)
+{
+    int error = bb_param_apply(device->driver, device);
+    if (error == 0 && !bb_binder.dry && device->driver->probe) {
+        struct bb_device *previous = bb_device_enter(device);
+        error = device->driver->probe(device);
+        bb_device_leave(previous);
+    }
+    return error < 0 ? error : bb_device_start(device);
+}
+
+static int bring_up(struct bb_node *node, const struct bb_match *match)
+{
+    struct needs needs = {.count = 0};
+    int error = pull(node, node->driver->needs, true, &needs);
+    if (error == 0)
+        error = pull(node, node->driver->wants, false, &needs);
+    if (error < 0)
+        return error;
+    size_t mark = bb_arena_mark();
+    const struct bb_node *last = bb_node_last();
+    const struct bb_device *newest = bb_device_newest();
+    struct bb_device *device = create(node, node->driver, match, &needs);
+    if (!device) {
+        bb_arena_reset(mark);
+        return refuse(node, BB_REASON_NO_MEMORY, -ENOMEM, NULL, NULL);
+    }
+    error = probe(device);
+    if (error == 0) {
+        node->state = BB_NODE_RUNNING;
+        node->reason = (struct bb_reason){.code = BB_REASON_NONE};
+        return 0;
+    }
+    const char *step = device->step;
+    bb_device_release(device);
+    if (bb_node_last() == last && bb_device_newest() == newest)
+        bb_arena_reset(mark); /* nothing that stays was allocated after it */
+    return refuse(node, BB_REASON_PROBE_FAILED, error, step, NULL);
+}
+
+static void report(const struct bb_node *node)
+{
+    char path[MAX_PATH], reason[200];
+    bb_node_path(node, path, sizeof(path));
+    bb_node_reason(node, reason, sizeof(reason));
+    bb_print(BB_WARNING, "%s: %s", path, reason);
+}
+
+/* Notes which driver takes the node, or why none does. */
+static int match_node(struct bb_node *node, const struct bb_match **match)
+{
+    const struct bb_driver *unreached;
+    node->driver = choose(&bb_binder, node, match, &unreached);
+    if (node->driver) {
+        node->bus = node->driver->bus;
+        return 0;
+    }
+    return refuse(node, unreached ? BB_REASON_NO_BUS : BB_REASON_NO_DRIVER, -ENODEV, NULL, NULL);
+}
+
+int bb_bind(struct bb_node *node)
+{
+    const struct bb_match *match;
+    if (node->state == BB_NODE_RUNNING)
+        return 0;
+    if (node->state == BB_NODE_BINDING)
+        return -ELOOP;
+    if (node->state == BB_NODE_FAILED)
+        return node->reason.error;
+    if (!node->enabled)
+        return refuse(node, BB_REASON_DISABLED, -ENODEV, NULL, NULL);
+    int error = match_node(node, &match);
+    if (error < 0)
+        return error;
+    const struct chain link = {node, chain};
+    chain = &link;
+    node->state = BB_NODE_BINDING;
+    error = bring_up(node, match);
+    chain = link.outer;
+    if (error < 0 && !bb_binder.dry)
+        report(node);
+    return error;
+}
+
+/* `node=busbar,semihosting` on the command line: hardware that no tree describes. */
+static void append_named_nodes(void)
+{
+    const char *compatible;
+    for (size_t i = 0; (compatible = bb_param_get_at("node", i)); i++) {
+        struct bb_property *property = bb_arena_alloc(sizeof(*property), _Alignof(max_align_t));
+        const char *comma = strchr(compatible, ',');
+        if (!property)
+            return;
+        *property =
+            (struct bb_property){"compatible", compatible, (uint32_t)strlen(compatible) + 1};
+        struct bb_node *node;
+        bb_node_append(bb_node_root(), NULL, comma ? comma + 1 : compatible, property, 1, &node);
+    }
+}
+
+/* The manifest's order decides between independent devices; what they need comes first anyway. */
+void bb_bind_all(void)
+{
+    if (!bb_binder.drivers) {
+        bb_binder.drivers = bb_drivers;
+        bb_binder.count = bb_driver_count;
+    }
+    struct bb_node *first = bb_node_root();
+    if (!first)
+        return;
+    append_named_nodes();
+    first = first->next; /* the root is the machine, not a device */
+    while (first) {
+        const struct bb_node *last = bb_node_last();
+        /* Match first, so that each driver's turn is one look at a pointer for every node. */
+        for (struct bb_node *node = first; node; node = node->next) {
+            const struct bb_match *match;
+            if (node->state == BB_NODE_UNBOUND && node->enabled && bb_node_has(node, "compatible"))
+                match_node(node, &match);
+        }
+        for (size_t i = 0; i < bb_binder.count; i++)
+            for (struct bb_node *node = first; node; node = node->next)
+                if (node->driver == bb_binder.drivers[i] && node->state == BB_NODE_UNBOUND)
+                    bb_bind(node);
+        first = last->next; /* what drivers appended meanwhile */
+    }
+    bb_param_report_unknown();
+}
+
+size_t bb_node_reason(const struct bb_node *node, char *buffer, size_t size)
+{
+    const struct bb_reason *reason = &node->reason;
+    char path[MAX_PATH], why[200];
+    switch (reason->code) {
+    case BB_REASON_NONE:
+        return bb_format(buffer, size, "%s",
+                         node->state == BB_NODE_RUNNING ? "running"
+                         : node->enabled                ? "not bound"
+                                                        : "disabled by the tree");
+    case BB_REASON_DISABLED:
+        return bb_format(buffer, size, "disabled by the tree");
+    case BB_REASON_NO_DRIVER:
+        return bb_format(buffer, size, "no driver in this image knows it");
+    case BB_REASON_NO_BUS:
+        return bb_format(buffer, size,
+                         "a driver knows it, but its parent is no bus of that driver");
+    case BB_REASON_WAITING:
+        bb_node_path(reason->culprit, path, sizeof(path));
+        if (reason->culprit->reason.code == BB_REASON_WAITING)
+            return bb_format(buffer, size, "waiting for its %s %s, which waits too", reason->step,
+                             path);
+        bb_node_reason(reason->culprit, why, sizeof(why));
+        return bb_format(buffer, size, "waiting for its %s %s (%s)", reason->step, path, why);
+    case BB_REASON_CYCLE:
+        bb_node_path(reason->culprit, path, sizeof(path));
+        return bb_format(buffer, size, "in a circle: its %s %s needs it in turn", reason->step,
+                         path);
+    case BB_REASON_PROBE_FAILED:
+        return bb_format(buffer, size, "probe of %s failed at %s: %s",
+                         node->driver ? node->driver->name : "its driver",
+                         reason->step ? reason->step : "its start", bb_error_name(reason->error));
+    case BB_REASON_NO_MEMORY:
+        return bb_format(buffer, size, "the arena is full: raise `arena` in the manifest");
+    case BB_REASON_REMOVED:
+        return bb_format(buffer, size, "removed");
+    }
+    return bb_format(buffer, size, "in an unknown state");
+}
+
+void bb_bind_reset(void)
+{
+    memset(&matches, 0, sizeof(matches));
+    memset(&bb_binder, 0, sizeof(bb_binder));
+    chain = NULL;
+}

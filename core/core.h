@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What core's files tell each other. Nothing outside core/, the desk binder and the tests sees it.
+ */
+#ifndef BUSBAR_CORE_H
+#define BUSBAR_CORE_H
+
+#include <busbar/boot.h>
+#include <busbar/device.h>
+
+/* ---- fdt.c, node.c, regions.c ---- */
+
+/* Fills the node table from a flattened tree of at most `size` bytes. 0, or a negative errno value
+ * after one line that names the fault. */
+int bb_tree_load(const void *tree, size_t size);
+/* Completes the regions from the node table. */
+int bb_regions_build(struct bb_bootinfo *info);
+/* Forgets every node. For tests. */
+void bb_node_reset(void);
+struct bb_node *bb_node_last(void); /* of the table: where appended ones follow */
+
+/* ---- param.c ---- */
+
+void bb_param_parse(const char *command_line);
+/* Value `index` of a parameter that may be given several times, or NULL. */
+const char *bb_param_get_at(const char *name, size_t index);
+/* Writes the driver's parameters into its zeroed state. Malformed ones are reported and left out.
+ */
+int bb_param_apply(const struct bb_driver *driver, void *state);
+/* One line for all words that nobody asked for. */
+void bb_param_report_unknown(void);
+
+/* ---- bind.c, device.c ---- */
+
+/* What the binder works with: the build's drivers, unless a test or the desk puts others here. */
+struct bb_binder {
+    const struct bb_driver *const *drivers;
+    size_t count;
+    bool dry; /* at the desk: everything but probe */
+};
+extern struct bb_binder bb_binder;
+
+/* The driver of `binder` that takes this node, after the node's compatible order; NULL: none. */
+const struct bb_driver *bb_bind_choose(const struct bb_binder *binder, const struct bb_node *node,
+                                       const struct bb_match **match);
+/* Entry `index` of what `node` asks of `class`. -ERANGE past the last, -ENOENT for an empty one. */
+int bb_class_lookup(const struct bb_class *class, const struct bb_node *node, size_t index,
+                    struct bb_phandle_args *args);
+/* Forgets every device, face and match. For tests. */
+void bb_bind_reset(void);
+void bb_device_reset(void);
+
+/* Brings a probed device into the lists, or takes back all that a failed one has. */
+int bb_device_start(struct bb_device *device);
+void bb_device_release(struct bb_device *device);
+struct bb_device *bb_device_newest(void); /* the one that started last, or NULL */
+
+#endif
