@@ -23,6 +23,7 @@ BB_CLASS_FINDERS(clock)
 struct bb_clock_input {
     struct bb_resource resource;
     struct bb_clock *clock;
+    struct bb_clock_input *next; /* of all that are held */
     uint32_t output;
 };
 

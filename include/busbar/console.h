@@ -33,7 +33,7 @@ struct bb_console {
     uint64_t sent, received; /* bytes */
     uint64_t lost;           /* input that found the ring full, output that found the UART stuck */
     uint16_t head, tail;
-    bool selected; /* by console=, or no console= at all */
+    bool selected; /* by console=, or console= names none that runs */
     bool stuck;    /* took nothing for 50 ms: output is dropped until it takes some again */
     char input[BB_CONSOLE_INPUT];
 };
@@ -64,10 +64,11 @@ static inline int bb_console_set_line(struct bb_console *console,
     return BB_BOUND_CONSOLE.set_line ? BB_BOUND_CONSOLE.set_line(console, line) : -ENOTSUP;
 }
 
-/* Takes what has arrived, without waiting; 0 when there is nothing. Thread context. */
+/* Takes what has arrived, without waiting; 0 when there is nothing. NULL: from any console. Thread
+ * context. */
 size_t bb_console_read(struct bb_console *console, char *buffer, size_t size);
 /* Writes everything, newline as CR LF, waiting up to 50 ms while the console takes nothing. NULL:
- * every selected console. Thread and early context. */
+ * every selected console. Thread and early context. bb_console_printf() cuts at 511 bytes. */
 void bb_console_print(struct bb_console *console, const char *text, size_t size);
 void bb_console_printf(struct bb_console *console, const char *format, ...) BB_PRINTF(2, 3);
 

@@ -41,6 +41,7 @@ BB_CLASS_FINDERS(power_domain)
 struct bb_power_domain_input {
     struct bb_resource resource;
     struct bb_power_domain *domain;
+    struct bb_power_domain_input *next; /* of all that are held */
     uint32_t id;
 };
 int bb_power_domain_get(struct bb_device *device, size_t index,

@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Consoles: which ones show the log, output that gives up on a stuck one, the input ring. */
+#include <string.h>
+
+#include <busbar/console.h>
+#include <busbar/hooks.h>
+#include <busbar/log.h>
+#include <busbar/time.h>
+
+static struct bb_face *consoles;
+
+enum {
+    PATIENCE_MS = 50,
+    MAX_TRIES = 1 << 20, /* ends a wait where time stands still */
+};
+
+_Static_assert((BB_CONSOLE_INPUT & (BB_CONSOLE_INPUT - 1)) == 0, "a power of two");
+_Static_assert(BB_CONSOLE_INPUT <= 1 << 15, "16-bit positions tell full from empty");
+
+static int removed_write(struct bb_console *console, const char *data, size_t size)
+{
+    (void)console, (void)data, (void)size;
+    return -ENODEV;
+}
+
+static int removed_set_line(struct bb_console *console, const struct bb_console_line *line)
+{
+    (void)console, (void)line;
+    return -ENODEV;
+}
+
+static const struct bb_console_ops removed = {
+    .write = removed_write,
+    .set_line = removed_set_line,
+};
+
+/* Sends all of `data` unless the console takes nothing for too long; what it leaves is lost. */
+static void send(struct bb_console *console, const char *data, size_t size)
+{
+    uint64_t since = 0;
+    uint32_t tries = 0;
+    while (size > 0) {
+        int taken = bb_console_write(console, data, size);
+        if (taken > 0) {
+            size_t count = (size_t)taken < size ? (size_t)taken : size;
+            console->sent += count;
+            console->stuck = false;
+            data += count;
+            size -= count;
+            tries = 0;
+            continue;
+        }
+        if (tries == 0)
+            since = bb_time();
+        if (++tries == MAX_TRIES || bb_time() - since >= PATIENCE_MS * BB_MSEC)
+            console->stuck = true;
+        if (console->stuck || taken < 0) {
+            console->lost += size;
+            return;
+        }
+    }
+}
+
+static void print_one(struct bb_console *console, const char *text, size_t size)
+{
+    while (size > 0) {
+        const char *newline = memchr(text, '\n', size);
+        size_t length = newline ? (size_t)(newline - text) : size;
+        send(console, text, length);
+        if (!newline)
+            return;
+        send(console, "\r\n", 2);
+        text += length + 1;
+        size -= length + 1;
+    }
+}
+
+void bb_console_print(struct bb_console *console, const char *text, size_t size)
+{
+    if (console) {
+        print_one(console, text, size);
+        return;
+    }
+    for (console = bb_console_first(); console; console = bb_console_next(console))
+        if (console->selected)
+            print_one(console, text, size);
+}
+
+static void log_sink(const char *text, size_t size)
+{
+    bb_console_print(NULL, text, size);
+}
+
+void bb_console_printf(struct bb_console *console, const char *format, ...)
+{
+    char text[512];
+    va_list arguments;
+    va_start(arguments, format);
+    size_t length = bb_vformat(text, sizeof text, format, arguments);
+    va_end(arguments);
+    bb_console_print(console, text, length < sizeof text ? length : sizeof text - 1);
+}
+
+void bb_console_input(struct bb_console *console, char byte)
+{
+    uint16_t tail = __atomic_load_n(&console->tail, __ATOMIC_ACQUIRE);
+    uint16_t head = console->head;
+    if ((uint16_t)(head - tail) == BB_CONSOLE_INPUT) {
+        console->lost++;
+        return;
+    }
+    console->received++;
+    console->input[head % BB_CONSOLE_INPUT] = byte;
+    __atomic_store_n(&console->head, (uint16_t)(head + 1), __ATOMIC_RELEASE);
+}
+
+static size_t read_one(struct bb_console *console, char *buffer, size_t size)
+{
+    uint16_t head = __atomic_load_n(&console->head, __ATOMIC_ACQUIRE);
+    uint16_t tail = console->tail;
+    size_t got = 0;
+    while (got < size && tail != head)
+        buffer[got++] = console->input[tail++ % BB_CONSOLE_INPUT];
+    __atomic_store_n(&console->tail, tail, __ATOMIC_RELEASE);
+    return got;
+}
+
+size_t bb_console_read(struct bb_console *console, char *buffer, size_t size)
+{
+    if (console)
+        return read_one(console, buffer, size);
+    size_t got = 0;
+    for (console = bb_console_first(); console; console = bb_console_next(console))
+        got += read_one(console, buffer + got, size - got);
+    return got;
+}
+
+/* Whether console= names this one, by device name, alias or path; "name,options" is fine. */
+static bool is_named(const struct bb_console *console, const char *parameter)
+{
+    char name[64];
+    size_t length = strcspn(parameter, ",");
+    if (length >= sizeof name)
+        return false;
+    memcpy(name, parameter, length);
+    name[length] = 0;
+    const struct bb_device *device = console->face.device;
+    return strcmp(device->name, name) == 0 || bb_node_find(name) == device->node;
+}
+
+/* A console= that names none of the running ones (firmware appends its own) selects them all. */
+static void select_consoles(struct bb_console *starting, struct bb_console *leaving)
+{
+    const char *parameter = bb_param_get("console");
+    bool any = false;
+    struct bb_console *console;
+    for (console = bb_console_first(); console; console = bb_console_next(console)) {
+        console->selected = console != leaving && parameter && is_named(console, parameter);
+        any |= console->selected;
+    }
+    if (starting) {
+        starting->selected = parameter && is_named(starting, parameter);
+        any |= starting->selected;
+    }
+    if (any)
+        return;
+    for (console = bb_console_first(); console; console = bb_console_next(console))
+        console->selected = console != leaving;
+    if (starting)
+        starting->selected = true;
+}
+
+static int console_notify(struct bb_face *face, bool running)
+{
+    struct bb_console *console = bb_container_of(face, struct bb_console, face);
+    struct bb_device *device = face->device;
+    if (!running) {
+        select_consoles(NULL, console);
+        return 0;
+    }
+    int error = bb_publish_u64(device, &console->sent_value, "sent", "bytes", &console->sent);
+    if (!error)
+        error = bb_publish_u64(device, &console->received_value, "received", "bytes",
+                               &console->received);
+    if (!error)
+        error = bb_publish_u64(device, &console->lost_value, "lost", "bytes", &console->lost);
+    if (error)
+        return error;
+    select_consoles(console, NULL);
+    bb_hooks.console_write = log_sink;
+    return 0;
+}
+
+const struct bb_class bb_class_console = {
+    .name = "console",
+    .removed = &removed,
+    .first = &consoles,
+    .notify = console_notify,
+};

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Hardware timers: one of them is the source of time and wakes the program up. */
+#include <string.h>
+
+#include <busbar/arch.h>
+#include <busbar/hooks.h>
+#include <busbar/timer.h>
+
+static struct bb_face *timers;
+static struct bb_timer *source;
+
+static uint64_t removed_count(struct bb_timer *timer)
+{
+    (void)timer;
+    return 0;
+}
+
+static void removed_arm(struct bb_timer *timer, uint64_t ticks)
+{
+    (void)timer, (void)ticks;
+}
+
+static const struct bb_timer_ops removed = {
+    .count = removed_count,
+    .arm = removed_arm,
+};
+
+void bb_timer_fired(struct bb_timer *timer)
+{
+    /* The interrupt itself ends the WFI of bb_wait(), which then looks at the time. */
+    if (timer->fired)
+        timer->fired(timer);
+}
+
+static uint64_t source_count(void)
+{
+    return bb_timer_count(source);
+}
+
+static void wake_at(uint64_t due)
+{
+    if (due == BB_FOREVER) {
+        bb_timer_arm(source, UINT64_MAX);
+        return;
+    }
+    /* Time is read before the count: the sum then never falls short of `due`. */
+    uint64_t now = bb_time();
+    uint64_t ticks = due > now ? bb_ns_to_ticks(due - now, source->hz) : 0;
+    uint64_t count = bb_timer_count(source);
+    bb_timer_arm(source, ticks < UINT64_MAX - count ? count + ticks : UINT64_MAX);
+}
+
+static void use(struct bb_timer *timer)
+{
+    if (source)
+        bb_timer_arm(source, UINT64_MAX);
+    source = timer;
+    bb_time_source(source_count, timer->hz);
+    bb_hooks.wake_at = wake_at;
+}
+
+static bool is_named(const struct bb_device *device)
+{
+    const char *name = bb_param_get("timer");
+    return name && (strcmp(device->name, name) == 0 || bb_node_find(name) == device->node);
+}
+
+static int timer_notify(struct bb_face *face, bool running)
+{
+    struct bb_timer *timer = bb_container_of(face, struct bb_timer, face);
+    if (running) {
+        if (timer->hz == 0 || timer->hz > 10000000000ull)
+            return bb_fail(face->device, "frequency", -EINVAL);
+        if (!source || is_named(face->device))
+            use(timer);
+        return 0;
+    }
+    if (timer != source)
+        return 0;
+    for (timer = bb_timer_first(); timer; timer = bb_timer_next(timer)) {
+        if (timer != source) {
+            use(timer);
+            return 0;
+        }
+    }
+    bb_hooks.wake_at = NULL;
+    bb_time_source(bb_arch_counter, bb_arch_counter_hz());
+    source = NULL;
+    return 0;
+}
+
+const struct bb_class bb_class_timer = {
+    .name = "timer",
+    .removed = &removed,
+    .first = &timers,
+    .notify = timer_notify,
+};
