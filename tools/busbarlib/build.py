@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Drive Meson and Ninja: one build folder for each platform, build type and compiler.
 
-    image = build("virt-arm64", "hello")    # configures when it must, compiles, returns the image"""
+    image = build("virt-arm64", "hello")    # configures when it must, compiles"""
 
 import argparse
 import fcntl
@@ -37,11 +37,11 @@ def build(platform, app="monitor", buildtype="release", compiler="gcc", verbose=
     app = app if isinstance(app, App) else load_app(app)
     setup.ensure(platform, compiler=compiler, qemu=False, verbose=verbose)
     folder = build_dir(platform, buildtype, compiler)
-    options = [f"-Dplatform={_platform_option(platform)}"]
     with _locked(folder):
         paths = _app_paths(folder, app)
         what = f"{app.name} for {platform.name} ({buildtype}, {compiler})"
-        _configure(folder, platform.arch, options, buildtype, compiler, verbose, app_paths=paths)
+        name = platform.name if platform.in_tree else str(platform.path)
+        _configure(folder, name, platform.arch, buildtype, compiler, verbose, app_paths=paths)
         target = app.name if platform.arch == "host" else f"{app.name}.img"
         _ninja(folder, [target], what, verbose)
     return folder / target
@@ -57,7 +57,7 @@ def build_tests(compiler="gcc", verbose=False):
     setup.ensure(tests=True, compiler=compiler, verbose=verbose)
     folder = BUILD / f"tests-{compiler}"
     with _locked(folder):
-        _configure(folder, "host", ["-Dtests=true"], "debug", compiler, verbose, tests=True)
+        _configure(folder, "host", "host", "debug", compiler, verbose, tests=True)
         _ninja(folder, [], f"the unit tests ({compiler}, sanitizers)", verbose)
     return folder
 
@@ -72,15 +72,10 @@ def build_desk(verbose=False, drivers=()):
         folder = BUILD / f"desk-{hashlib.sha256(' '.join(paths).encode()).hexdigest()[:8]}"
     with _locked(folder):
         kept = _app_paths(folder, None)
-        _configure(
-            folder, "host", [], "release", "gcc", verbose, app_paths=kept, driver_paths=paths
-        )
+        extra = {"app_paths": kept, "driver_paths": paths}
+        _configure(folder, "host", "host", "release", "gcc", verbose, **extra)
         _ninja(folder, ["desk"], "the desk binder", verbose)
     return folder / "desk"
-
-
-def _platform_option(platform):
-    return platform.name if platform.in_tree else str(platform.path)
 
 
 @contextmanager
@@ -100,18 +95,18 @@ def _state(folder):
 
 
 def _app_paths(folder, app):
-    """The applications outside the repository that this folder builds: those it knows, and `app`."""
-    known = [path for path in _state(folder).get("app_paths", []) if (Path(path) / "app.toml").is_file()]
+    """The applications outside the repository that this folder builds: those it knew, and `app`."""
+    known = [path for path in _state(folder).get("app_paths", []) if Path(path).is_file()]
     if app is None or app.path.is_relative_to(ROOT / "apps"):
         return known
-    known = [path for path in known if Path(path).name != app.name]
-    return sorted({*known, str(app.folder.resolve())})
+    known = [path for path in known if Path(path).parent.name != app.name]
+    return sorted([*known, str(app.path.resolve())])
 
 
 def _configure(
     folder,
+    platform,
     arch,
-    options,
     buildtype,
     compiler,
     verbose,
@@ -123,11 +118,11 @@ def _configure(
     """Run Meson when the folder is new or when what it would read has changed: Meson itself sees a
     changed manifest, but not a new file."""
     options = [
-        *options,
+        f"-Dplatform={platform}",
+        f"-Dtests={str(tests).lower()}",
         f"-Dapp_paths={','.join(app_paths)}",
         f"-Ddriver_paths={','.join(driver_paths)}",
     ]
-    platform = next((one.removeprefix("-Dplatform=") for one in options if "platform=" in one), "host")
     plan = generate.plan_text(
         argparse.Namespace(
             platform=platform,

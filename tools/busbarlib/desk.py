@@ -47,7 +47,8 @@ def desk(platform, dtb=None, verbose=False):
     """What core says of every node of a tree, with the platform's drivers: the desk's JSON."""
     platform = platform if isinstance(platform, Platform) else load_platform(platform)
     tree = tree_for(platform, dtb, verbose)
-    outside = [one.path for one in platform.drivers if not one.path.is_relative_to(ROOT / "drivers")]
+    home = ROOT / "drivers"
+    outside = [one.path for one in platform.drivers if not one.path.is_relative_to(home)]
     binary = build_desk(verbose, outside)
     names = ",".join(driver.name for driver in platform.drivers)
     output = _run([str(binary), "--drivers", names, str(tree)], verbose)

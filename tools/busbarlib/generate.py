@@ -128,7 +128,8 @@ def configure(options):
         drivers = [*all_drivers(), *extra]
         write(out / "all/drivers.c", drivers_source(drivers))
         write(out / "all/busbar/bind.h", bind_header({}))
-        write(out / "all/busbar/config.h", config_header("host", ALL_ARENA, None, options.buildtype))
+        config = config_header("host", ALL_ARENA, None, options.buildtype)
+        write(out / "all/busbar/config.h", config)
         plan += [("all-driver", _shown(driver.path)) for driver in drivers]
         plan += _sources("desk", "tools/desk/*.c")
     if options.tests:

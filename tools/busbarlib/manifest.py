@@ -5,8 +5,8 @@
     platform = load_platform("../board")         # a folder or a file, anywhere
     app = load_app("hello")
 
-Whatever is wrong with a manifest raises ManifestError, whose text is one line: file, line, key, what
-is wrong, and the nearest name that would have been right."""
+Whatever is wrong with a manifest raises ManifestError, whose text is one line: file, line, key,
+what is wrong, and the nearest name that would have been right."""
 
 import difflib
 import os
@@ -254,7 +254,8 @@ def load_driver(path):
     subsystem, chip, faces, hotplug = _scan(path)
     name = f"{subsystem}/{chip}"
     if path.is_relative_to(ROOT / "drivers") and path != ROOT / "drivers" / f"{name}.c":
-        raise ManifestError(f"{shown(path)}: BB_DRIVER says {name}, so it belongs in drivers/{name}.c")
+        what = f"BB_DRIVER says {name}, so it belongs in drivers/{name}.c"
+        raise ManifestError(f"{shown(path)}: {what}")
     return Driver(name, path, faces, hotplug)
 
 
@@ -297,7 +298,8 @@ def _find_drivers(file, base):
         for name in file.strings("add", table=value, prefix="drivers."):
             driver = _find_driver(file, "drivers.add", name)
             if driver.name in (other.name for other in result):
-                file.fail("drivers.add", f"'{name}' is in the list of '{file.data['extends']}'", name)
+                what = f"'{name}' is in the list of '{file.data['extends']}'"
+                file.fail("drivers.add", what, name)
             result.append(driver)
         return tuple(result)
     if value is None and base is not None:
