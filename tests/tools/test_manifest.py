@@ -163,7 +163,8 @@ class Platforms(Repository):
         )
         self.refused(BOARD + '[tree]\ndts = "a.dts"\n', ":16: tree.dts: no file 'a.dts'")
         self.refused(
-            'drivers.add = ["rtc/pl031"]\narch = "host"\nboot = ["host"]', "`extends`, which is missing"
+            'drivers.add = ["rtc/pl031"]\narch = "host"\nboot = ["host"]',
+            "`extends`, which is missing",
         )
         self.refused('extends = "board"\ndrivers.add = ["rtc/pl031"]', "is in the list of 'board'")
         self.refused(
