@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <busbar/rtc.h>
+
+#include "command.h"
+
+/* Takes `digits` digits and the character after them. */
+static bool field(const char **text, unsigned digits, char after, unsigned *value)
+{
+    *value = 0;
+    while (digits--) {
+        char c = *(*text)++;
+        if (c < '0' || c > '9')
+            return false;
+        *value = *value * 10 + (unsigned)(c - '0');
+    }
+    return *(*text)++ == after;
+}
+
+static int set(const char *day, const char *time)
+{
+    unsigned year, month, monthday, hour, minute, second;
+    int64_t seconds;
+    if (!field(&day, 4, '-', &year) || !field(&day, 2, '-', &month) ||
+        !field(&day, 2, '\0', &monthday) || !field(&time, 2, ':', &hour) ||
+        !field(&time, 2, ':', &minute) || !field(&time, 2, '\0', &second))
+        return -EINVAL;
+    const struct bb_date date = {(int32_t)year,
+                                 (uint8_t)month,
+                                 (uint8_t)monthday,
+                                 (uint8_t)hour,
+                                 (uint8_t)minute,
+                                 (uint8_t)second,
+                                 0};
+    int error = bb_date_to_seconds(&date, &seconds);
+    if (error < 0)
+        return error;
+    bb_wall_set(seconds);
+    struct bb_rtc *rtc = bb_rtc_first();
+    return rtc ? bb_rtc_set_time(rtc, seconds) : 0;
+}
+
+static int run(int argc, char **argv)
+{
+    int64_t seconds;
+    if (argc == 3)
+        return set(argv[1], argv[2]);
+    if (argc != 1)
+        return -EINVAL;
+    int error = bb_wall_time(&seconds);
+    if (error < 0)
+        say("no clock has set the time; `date YYYY-MM-DD hh:mm:ss` does\n");
+    else
+        say_date(seconds);
+    return 0;
+}
+
+const struct command command_date = {"date", "[YYYY-MM-DD hh:mm:ss]",
+                                     "wall time (UTC); sets it, and the clock too", run, NULL};

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "command.h"
+
+static bool names_device(const struct bb_node *node)
+{
+    return node->parent && node->enabled && bb_node_has(node, "compatible");
+}
+
+static bool is_shown(const struct bb_node *node)
+{
+    if (names_device(node))
+        return true;
+    bb_for_each_child (child, node)
+        if (is_shown(child))
+            return true;
+    return false;
+}
+
+static void show(const struct bb_node *node, int depth)
+{
+    char name[64], reason[256];
+    const struct bb_device *device = node->device;
+    bb_format(name, sizeof(name), "%*s%s", 2 * depth, "", node->name[0] ? node->name : "/");
+    if (device)
+        say("%-34s %-26s running  %5zu bytes\n", name, device->driver->name, device->bytes);
+    else if (!names_device(node))
+        say("%s\n", name);
+    else {
+        bb_node_reason(node, reason, sizeof(reason));
+        say("%-34s %-26s %s\n", name, node->driver ? node->driver->name : "-", reason);
+    }
+    bb_for_each_child (child, node)
+        if (is_shown(child))
+            show(child, depth + 1);
+}
+
+static int run(int argc, char **argv)
+{
+    (void)argv;
+    if (argc != 1)
+        return -EINVAL;
+    if (!bb_node_root())
+        return -ENODEV;
+    show(bb_node_root(), 0);
+    return 0;
+}
+
+const struct command command_devices = {"devices", "", "the tree: driver, state or reason, memory",
+                                        run, NULL};

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The monitor: reads a line, runs a command, says what went wrong. */
+#include <string.h>
+
+#include "command.h"
+#include "line.h"
+
+#define MAX_WORDS 16
+
+const struct command *const commands[] = {
+    &command_help,  &command_devices, &command_explain, &command_log,
+    &command_store, &command_rtc,     &command_date,    &command_mailbox,
+    &command_gpio,  &command_irq,     &command_memory,  &command_read,
+    &command_write, &command_uptime,  &command_reboot,  &command_poweroff,
+    NULL,
+};
+
+static int split(char *text, char **words)
+{
+    int count = 0;
+    while (count < MAX_WORDS) {
+        while (*text == ' ')
+            text++;
+        if (!*text)
+            break;
+        words[count++] = text;
+        while (*text && *text != ' ')
+            text++;
+        if (*text)
+            *text++ = '\0';
+    }
+    return count;
+}
+
+static void run(int argc, char **argv)
+{
+    for (size_t i = 0; commands[i]; i++) {
+        const struct command *command = commands[i];
+        if (strcmp(command->name, argv[0]) != 0)
+            continue;
+        int error = command->run(argc, argv);
+        if (error == -EINVAL)
+            say("usage: %s %s\n", command->name, command->usage);
+        else if (error < 0)
+            say("%s: %s\n", command->name, bb_error_name(error));
+        return;
+    }
+    say("%s: no such command; `help` lists them\n", argv[0]);
+}
+
+int bb_main(void)
+{
+    char *words[MAX_WORDS + 1] = {NULL};
+    if (!bb_console_first()) {
+        bb_print(BB_ERROR, "monitor: no console takes input");
+        return 1;
+    }
+    say("%s\n`help` lists the commands\n", bb_version());
+    for (;;) {
+        int count = split(line_read("busbar> "), words);
+        words[count] = NULL;
+        if (count)
+            run(count, words);
+    }
+}

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <busbar/power.h>
+
+#include "command.h"
+
+static int run(int argc, char **argv)
+{
+    (void)argv;
+    if (argc != 1)
+        return -EINVAL;
+    bb_power_off();
+}
+
+const struct command command_poweroff = {"poweroff", "", "switches the machine off", run, NULL};

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <busbar/power.h>
+
+#include "command.h"
+
+static int run(int argc, char **argv)
+{
+    (void)argv;
+    if (argc != 1)
+        return -EINVAL;
+    bb_power_reset();
+}
+
+const struct command command_reboot = {"reboot", "", "starts the machine again", run, NULL};
