@@ -148,6 +148,7 @@ class Platforms(Repository):
         self.refused(BOARD.replace("smp = 2", "smp = 0"), "qemu.smp: must be from 1 to 512")
         self.refused(BOARD.replace('"64K"', '"64Q"'), ":5: arena: ")
         self.refused(BOARD.replace('"64K"', "12"), ":5: arena: ")
+        self.refused("load = 0x80001\n" + BOARD, ":1: load: must be an address of whole pages")
         self.refused(BOARD.replace('["linux-arm64"]', '"linux-arm64"'), ":3: boot: must be a list")
         self.refused(BOARD.replace('["linux-arm64"]', "[64]"), ":3: boot: must hold strings")
         self.refused(BOARD.replace("0x09000000", "-1"), "early_console.address: ")

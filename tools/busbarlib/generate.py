@@ -105,6 +105,7 @@ def configure(options):
     out = Path(options.out)
     release = options.buildtype == "release"
     plan = [("arch", platform.arch), ("prefix", os.path.relpath(ROOT, out.parent) + "/")]
+    plan += [("load", str(platform.load))] if platform.load is not None else []
     plan += [("input", _shown(path)) for path in platform.files]
     core = _sources("core", "core/*.c", "subsys/*.c", "bus/**/*.c")
     plan += [("arena" if path == "core/arena.c" else kind, path) for kind, path in core]

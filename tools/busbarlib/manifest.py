@@ -28,6 +28,7 @@ _PLATFORM_KEYS = (
     "drivers",
     "extends",
     "arena",
+    "load",
     "early_console",
     "qemu",
     "tree",
@@ -101,6 +102,7 @@ class Platform:
     boot: tuple[str, ...]
     drivers: tuple[Driver, ...]
     arena: int
+    load: int | None  # where the boot loader most likely puts the image; it runs elsewhere too
     early_console: EarlyConsole | None
     qemu: Qemu | None
     tree: Tree | None
@@ -440,6 +442,9 @@ def _load_platform(path, chain):
             file.fail("boot", what, protocol)
     if not boot:
         file.fail("boot", "must name a boot protocol: " + ", ".join(protocols()))
+    load = file.get("load", int, base.load if base else None)
+    if load is not None and (not 0 <= load < 1 << 48 or load % 4096):
+        file.fail("load", "must be an address of whole pages, below 2^48")
     drivers = _find_drivers(file, base.drivers if base else None)
     return Platform(
         name=path.parent.name if path.name == "platform.toml" else path.stem,
@@ -449,6 +454,7 @@ def _load_platform(path, chain):
         boot=boot,
         drivers=drivers,
         arena=file.size("arena", base.arena if base else DEFAULT_ARENA),
+        load=load,
         early_console=_find_early_console(file, drivers, base.early_console if base else None),
         qemu=_find_qemu(file, base.qemu if base else None),
         tree=_find_tree(file, base.tree if base else None),
