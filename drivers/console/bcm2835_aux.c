@@ -113,7 +113,10 @@ static int bcm2835_aux_probe(struct bb_device *device)
     if (error)
         return error;
     /* A console is worth having as the firmware left it, so none of this is fatal. */
-    warn(device, "clock", bb_clock_get(device, 0, &aux->clock));
+    error = bb_clock_get(device, 0, &aux->clock);
+    warn(device, "clock", error);
+    if (error)
+        aux->clock.clock = NULL;
     warn(device, "pins", bb_pins_apply(device));
     bb_write32(&aux->regs, AUX_MU_IER, 0);
     bb_write32(&aux->regs, AUX_MU_MCR, 0);

@@ -6,7 +6,7 @@
  * the second, Get and Set domain state, and -ENOTSUP where the firmware has none of that.
  */
 #include <busbar/firmware.h>
-#include <busbar/mmio.h>
+#include <busbar/mailbox.h>
 #include <busbar/power.h>
 
 enum {
@@ -98,6 +98,6 @@ const struct bb_power_domain_ops bb_ops_power_domain_raspberrypi = {
     .get = raspberrypi_get,
 };
 
-BB_DRIVER(power_domain, raspberrypi, .bus = &bb_mmio_bus,
+BB_DRIVER(power_domain, raspberrypi, .bus = &bb_mailbox_bus,
           .match = BB_MATCH({"raspberrypi,bcm2835-power"}), .needs = BB_CLASSES(&bb_class_firmware),
           .probe = raspberrypi_probe);
