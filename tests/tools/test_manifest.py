@@ -214,6 +214,11 @@ class Applications(Repository):
         self.assertEqual([path.name for path in app.sources], ["main.c", "date.c"])
         self.assertTrue(app.internal)
         self.assertEqual(app.arena, 1 << 20)
+        self.assertEqual(app.lacks(load_platform("board")), [])
+
+    def test_needs_drivers(self):
+        app = self.app('drivers = ["rtc/pl031", "gpio/pl061"]')
+        self.assertEqual(app.lacks(load_platform("board")), ["gpio/pl061"])
 
     def test_defaults(self):
         app = self.app("")
@@ -228,6 +233,7 @@ class Applications(Repository):
             ),
             ('libc = "glibc"', "libc: no C library 'glibc'"),
             ('modules = ["tcpip"]', "modules: no module 'tcpip'"),
+            ('drivers = ["rtc/pl301"]', "drivers: no driver 'rtc/pl301'; did you mean"),
             ('internal = "yes"', "internal: must be true or false"),
             ("intern = true", "did you mean 'internal'?"),
         ):

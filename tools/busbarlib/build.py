@@ -35,6 +35,9 @@ def build(platform, app="monitor", buildtype="release", compiler="gcc", verbose=
     symbols is elf_of() that path."""
     platform = platform if isinstance(platform, Platform) else load_platform(platform)
     app = app if isinstance(app, App) else load_app(app)
+    if lacking := app.lacks(platform):
+        needs = ", ".join(lacking)
+        raise BusbarError(f"{app.name} needs {needs}, which {platform.name} does not link")
     setup.ensure(platform, compiler=compiler, qemu=False, verbose=verbose)
     folder = build_dir(platform, buildtype, compiler)
     with _locked(folder):

@@ -147,6 +147,8 @@ def configure(options):
         apps[app.name] = app
     for app in apps.values():
         plan.append(("input", _shown(app.path)))
+        if app.lacks(platform):
+            continue
         words = ("internal" if app.internal else "public", str(app.arena or ""))
         plan.append(("app", app.name, *words, "|".join(map(_shown, app.sources))))
     return plan

@@ -34,7 +34,7 @@ _PLATFORM_KEYS = (
     "tree",
 )
 _QEMU_KEYS = ("machine", "cpu", "memory", "smp", "arguments", "consoles")
-_APP_KEYS = ("about", "sources", "libc", "internal", "modules", "arena")
+_APP_KEYS = ("about", "sources", "libc", "internal", "modules", "arena", "drivers")
 
 
 class ManifestError(BusbarError):
@@ -127,6 +127,12 @@ class App:
     internal: bool
     modules: tuple[str, ...]
     arena: int | None  # None: the platform's
+    drivers: tuple[str, ...]  # it is built where the platform links all of these
+
+    def lacks(self, platform):
+        """The drivers that it needs and the platform leaves out."""
+        linked = {driver.name for driver in platform.drivers}
+        return [name for name in self.drivers if name not in linked]
 
     @property
     def folder(self):
@@ -498,6 +504,7 @@ def load_app(name):
         internal=file.get("internal", bool, False),
         modules=modules,
         arena=file.size("arena", None),
+        drivers=tuple(_find_driver(file, "drivers", name).name for name in file.strings("drivers")),
     )
 
 
