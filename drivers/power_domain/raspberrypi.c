@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Power domains of the Raspberry Pi's firmware (raspberrypi/firmware wiki, "Mailbox property
- * interface"; ids as in the binding raspberrypi,bcm2835-power). USB, I2C and CCP2TX are devices of
- * the first interface, Get and Set power state, which every firmware has; the others are domains of
- * the second, Get and Set domain state, and -ENOTSUP where the firmware has none of that.
+ * interface"; ids as in the binding raspberrypi,bcm2835-power). USB is a device of the first
+ * interface, Get and Set power state, which every firmware has; the others are domains of the
+ * second, Get and Set domain state, and -ENOTSUP where the firmware has none of that.
  */
 #include <busbar/firmware.h>
 #include <busbar/mailbox.h>
@@ -20,21 +20,14 @@ enum {
     STATE_WAIT = 1 << 1,   /* in requests: answer when it is stable */
 
     DOMAINS = 23,
+    USB = 6,        /* domain */
+    USB_DEVICE = 3, /* of the first interface */
 };
 
 struct raspberrypi {
     struct bb_device device;
     struct bb_power_domain power_domain;
     struct bb_firmware *firmware;
-};
-
-/* The device of the first interface, plus one. */
-static const uint8_t power_device[DOMAINS] = {
-    [0] = 1 + 4,  /* I2C0 */
-    [1] = 1 + 5,  /* I2C1 */
-    [2] = 1 + 6,  /* I2C2 */
-    [6] = 1 + 3,  /* USB */
-    [20] = 1 + 8, /* CCP2TX */
 };
 
 /* Both interfaces answer with the id and the state. */
@@ -61,9 +54,9 @@ static int raspberrypi_set(struct bb_power_domain *domain, uint32_t id, bool on)
 
     if (id >= DOMAINS)
         return -EINVAL;
-    if (power_device[id]) {
+    if (id == USB) {
         state |= STATE_WAIT;
-        error = ask(raspberrypi, SET_POWER_STATE, power_device[id] - 1u, &state, 8);
+        error = ask(raspberrypi, SET_POWER_STATE, USB_DEVICE, &state, 8);
     } else {
         error = ask(raspberrypi, SET_DOMAIN_STATE, id + 1, &state, 8);
     }
@@ -80,8 +73,8 @@ static int raspberrypi_get(struct bb_power_domain *domain, uint32_t id, bool *on
 
     if (id >= DOMAINS)
         return -EINVAL;
-    if (power_device[id])
-        error = ask(raspberrypi, GET_POWER_STATE, power_device[id] - 1u, &state, 4);
+    if (id == USB)
+        error = ask(raspberrypi, GET_POWER_STATE, USB_DEVICE, &state, 4);
     else
         error = ask(raspberrypi, GET_DOMAIN_STATE, id + 1, &state, 4);
     *on = state & STATE_ON;
