@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The Raspberry Pi's mailbox and the firmware behind it: property channel 8. */
+#ifndef TESTS_MODELS_VC_MAILBOX_H
+#define TESTS_MODELS_VC_MAILBOX_H
+
+#include "model.h"
+
+#define VC_FIFO 8
+#define VC_CLOCKS 16
+#define VC_DOMAINS 24
+
+enum vc_mode {
+    VC_HONEST,
+    VC_SILENT,      /* never answers */
+    VC_STUCK,       /* never takes a word: the mailbox stays full */
+    VC_LONG,        /* says a response longer than the room */
+    VC_SHORT,       /* says a response of 0 bytes, and success */
+    VC_ODD,         /* says a response of 3 bytes */
+    VC_ERROR,       /* the whole buffer failed */
+    VC_UNANSWERED,  /* answers the word and leaves the buffer's code as the request's */
+    VC_OTHER_FIRST, /* a word for another channel comes first */
+    VC_STALE,       /* a late answer of this channel stands there before the call */
+    VC_WRONG_WORD,  /* the answer names another buffer */
+};
+
+struct model_vc_mailbox {
+    struct model model;
+    struct wire irq;
+    enum vc_mode mode;
+    uint64_t latency;  /* ns until an answer */
+    uint64_t bus_base; /* this bus address is host_base */
+    unsigned char *host_base;
+    size_t host_size;
+    uint32_t in[VC_FIFO]; /* from the CPU */
+    uint32_t out[VC_FIFO];
+    unsigned in_count, out_count;
+    uint32_t config;
+    struct world_event answer;
+    unsigned calls; /* property buffers seen */
+
+    uint32_t temperature; /* thousandths of a degree */
+    uint32_t clock_rate[VC_CLOCKS];
+    bool clock_on[VC_CLOCKS];
+    bool domain_on[VC_DOMAINS];
+};
+
+void model_vc_mailbox_map(struct model_vc_mailbox *mailbox, uint64_t base);
+/* Where the buffers of the test are: bus address `bus` is `memory`. */
+void model_vc_mailbox_memory(struct model_vc_mailbox *mailbox, uint64_t bus, void *memory,
+                             size_t size);
+/* A word that nobody asked for arrives. */
+void model_vc_mailbox_post(struct model_vc_mailbox *mailbox, uint32_t word);
+
+/* The firmware's half: works on one checked buffer. */
+void vc_firmware(struct model_vc_mailbox *mailbox, uint32_t *buffer);
+
+#endif
