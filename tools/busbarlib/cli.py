@@ -67,11 +67,8 @@ def command_run(options):
 
 
 def command_build(options):
-    manifest, setup, build = module("manifest"), module("setup"), module("build")
-    platform = manifest.load_platform(options.platform)
-    manifest.load_app(options.app)
-    setup.ensure(platform, compiler=options.compiler, qemu=False, verbose=common.verbose)
-    image = build.build(platform, options.app, options.build, options.compiler, common.verbose)
+    image = module("build").build(options.platform, options.app, options.build, options.compiler,
+                                  common.verbose)
     print(common.relative(image))
     return 0
 

@@ -6,6 +6,7 @@ import pty
 import re
 import select
 import subprocess
+import termios
 import time
 
 from . import BusbarError, common
@@ -107,6 +108,15 @@ class Transcript:
         return any(render(line).startswith(self.prompt) for line in lines)
 
 
+def quiet_input(descriptor):
+    """Let a terminal pass each key at once and unechoed, as a serial line does. Output processing
+    stays: a program that ends lines with a bare newline still starts at the left."""
+    mode = termios.tcgetattr(descriptor)
+    mode[0] &= ~(termios.ICRNL | termios.IXON)
+    mode[3] &= ~(termios.ICANON | termios.ECHO | termios.ISIG | termios.IEXTEN)
+    termios.tcsetattr(descriptor, termios.TCSANOW, mode)
+
+
 class Program:
     """A child process with its terminal; it ends with close(), whatever happened before."""
 
@@ -127,6 +137,7 @@ class Program:
         try:
             if on_pty:
                 master, slave = pty.openpty()
+                quiet_input(slave)
                 try:
                     self.process = subprocess.Popen(argv, stdin=slave, stdout=slave, stderr=slave,
                                                     cwd=cwd, start_new_session=True)

@@ -2,22 +2,9 @@
 """`busbar explain`: core's own binder ran at the desk; this prints what it found."""
 import json
 
-from . import BUILD, BusbarError, common, desk, manifest, run, setup
+from . import common, desk, manifest
 
 MARKS = {"running": "+", "unbound": "-"}
-
-
-def machine_tree(platform):
-    """The tree QEMU makes for a platform whose firmware brings one."""
-    target = BUILD / "dtbs" / f"{platform.name}-qemu.dtb"
-    target.parent.mkdir(parents=True, exist_ok=True)
-    fresh = target.with_suffix(".new")
-    common.run([f"qemu-system-{platform.arch}", *platform.qemu.command(),
-                "-machine", f"dumpdtb={fresh}"], timeout=30)
-    if not fresh.exists():
-        raise BusbarError(f"QEMU made no tree for {platform.name}; give one with --dtb FILE")
-    fresh.replace(target)
-    return target
 
 
 def size_text(size):
@@ -81,11 +68,7 @@ def show(answer, platform):
 
 def explain(name, dtb, as_json):
     platform = manifest.load_platform(name)
-    setup.ensure(platform, verbose=common.verbose)
-    path = run.find_tree(platform, dtb)
-    if path is None and platform.qemu:
-        path = machine_tree(platform)
-    answer = desk.desk(platform, path)
+    answer = desk.desk(platform, dtb, common.verbose)
     if as_json:
         print(json.dumps(answer, indent=2))
     else:

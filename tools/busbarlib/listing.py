@@ -28,8 +28,8 @@ def platforms(as_json):
 
 def drivers(as_json):
     linked = manifest.all_platforms()
-    known = {entry["name"]: entry for entry in desk.desk(manifest.load_platform("host"),
-                                                         None)["drivers"]}
+    answer = desk.desk("host", verbose=common.verbose)
+    known = {entry["name"]: entry for entry in answer["drivers"]}
     found = [
         {
             "name": driver.name,

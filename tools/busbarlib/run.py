@@ -9,7 +9,7 @@ import tty
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from . import BusbarError, build, common, manifest, setup, symbols, tree
+from . import BusbarError, build, common, desk, manifest, setup, symbols, tree
 from .expect import Dialogue, Program, describe
 
 LEAVE = 0x01  # Ctrl-A, then x
@@ -40,17 +40,9 @@ class Prepared:
 
 def find_tree(platform, name):
     """The path of the device tree QEMU is given, None when QEMU makes its own."""
-    name = name or (platform.tree.dtb if platform.tree else None)
-    if not name:
+    if not name and not (platform.tree and platform.tree.dtb):
         return None
-    found = setup.find_dtb(name, platform.folder)
-    if not found and "/" not in name:
-        setup.ensure_trees(verbose=common.verbose)
-        found = setup.find_dtb(name, platform.folder)
-    if not found:
-        raise BusbarError(f"no device tree {name}: give a path, or a name from build/dtbs "
-                          "('tools/busbar doctor' lists them)")
-    return found
+    return desk.tree_for(platform, name, common.verbose)
 
 
 def serial_arguments(consoles, dtb):
@@ -58,11 +50,6 @@ def serial_arguments(consoles, dtb):
     names = tree.stdout_names(dtb) if consoles and dtb else set()
     index = next((consoles[name] for name in consoles if name in names), 0)
     return ["-serial", "null"] * index + ["-serial", "stdio"]
-
-
-def elf_beside(image):
-    elf = image.with_suffix(".elf")
-    return elf if elf.exists() else image
 
 
 def make(machine):
@@ -104,7 +91,7 @@ def prepare(machine, image, unattended):
     argv += ["-append", machine.append]
     if unattended:
         argv += ["-no-reboot"]
-    return Prepared([str(word) for word in argv + machine.extra], elf_beside(image), False)
+    return Prepared([str(word) for word in argv + machine.extra], build.elf_of(image), False)
 
 
 class RawTerminal:

@@ -3,7 +3,7 @@
 import json
 import re
 
-from . import ROOT, BusbarError, build, common, manifest, run, setup
+from . import ROOT, BusbarError, build, common, manifest
 
 KIB = 1024
 HELLO_IMAGE = 32 * KIB
@@ -98,7 +98,7 @@ def budgets(platform, app, measured):
 
 def measure(platform, app, image):
     """All that `size --json` prints."""
-    elf = run.elf_beside(image)
+    elf = build.elf_of(image)
     parts, names = sections(platform, elf), symbols(platform, elf)
     loaded = sum(part["size"] for part in parts if part["loaded"])
     end = max(part["address"] + part["size"] for part in parts)
@@ -152,7 +152,6 @@ def show(measured):
 def size(name, app, compiler, as_json):
     platform = manifest.load_platform(name)
     app_name = manifest.load_app(app).name
-    setup.ensure(platform, compiler=compiler, qemu=False, verbose=common.verbose)
     image = build.build(platform, app, "release", compiler, common.verbose)
     measured = measure(platform, app_name, image)
     if as_json:

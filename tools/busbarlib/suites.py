@@ -84,8 +84,7 @@ def unit_cases():
         name = f"unit/{compiler}"
 
         def go():
-            folder = build.build_tests(compiler)
-            folder = folder if folder else ROOT / "build" / f"tests-{compiler}"
+            folder = build.build_tests(compiler, common.verbose)
             log = folder / "meson-logs" / "testlog.json"
             log.unlink(missing_ok=True)
             status, output = common.run_group(
