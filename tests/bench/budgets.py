@@ -1,0 +1,33 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""Holds the code and the images to their budgets, those that `tools/busbar size` prints.
+
+    python3 tests/bench/budgets.py
+"""
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+sys.path.insert(0, str(ROOT / "tools"))
+from busbarlib import build, manifest, size  # noqa: E402
+
+IMAGES = [("virt-arm64", "hello"), ("virt-arm64", "monitor"), ("raspi3b", "monitor")]
+
+
+def main():
+    wrong = 0
+    for compiler in build.COMPILERS:
+        for platform, app in IMAGES:
+            image = build.build(platform, app, "release", compiler)
+            measured = size.measure(manifest.load_platform(platform), app, image)
+            print(f"{platform} {app} {compiler}: image {measured['image']} bytes, "
+                  f"RAM beyond it {measured['ram']} bytes")
+            for budget in measured["budgets"]:
+                wrong += not budget["ok"]
+                print(f"  {'ok  ' if budget['ok'] else 'FAIL'} {budget['name']}: {budget['value']}, "
+                      f"below {budget['limit']} {budget['unit']}")
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
