@@ -247,11 +247,7 @@ static bool take(char c)
 
 static bool next_byte(void *context)
 {
-    for (struct bb_console *console = bb_console_first(); console;
-         console = bb_console_next(console))
-        if (bb_console_read(console, context, 1) == 1)
-            return true;
-    return false;
+    return bb_console_read(NULL, context, 1) == 1;
 }
 
 char *line_read(const char *prompt)
