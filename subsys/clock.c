@@ -3,7 +3,6 @@
 #include <busbar/clock.h>
 
 static struct bb_face *clocks;
-static struct bb_clock_input *held;
 
 static int removed_rate(struct bb_clock *clock, uint32_t output, uint64_t *hz)
 {
@@ -29,8 +28,8 @@ static const struct bb_clock_ops *ops_of(const struct bb_clock_input *input)
 
 static int switch_input(const struct bb_clock_input *input, bool on)
 {
-    for (struct bb_clock_input *other = held; other; other = other->next)
-        if (other->clock == input->clock && other->output == input->output)
+    for (struct bb_clock_input *other = input->clock->held; other; other = other->next)
+        if (other->output == input->output)
             return 0;
     return ops_of(input)->enable ? ops_of(input)->enable(input->clock, input->output, on) : 0;
 }
@@ -38,11 +37,12 @@ static int switch_input(const struct bb_clock_input *input, bool on)
 static void release(struct bb_resource *resource)
 {
     struct bb_clock_input *input = bb_container_of(resource, struct bb_clock_input, resource);
-    struct bb_clock_input **place = &held;
+    struct bb_clock_input **place = &input->clock->held;
     while (*place != input)
         place = &(*place)->next;
     *place = input->next;
     (void)switch_input(input, false);
+    input->clock = NULL;
 }
 
 int bb_clock_get(struct bb_device *device, size_t index, struct bb_clock_input *input)
@@ -57,10 +57,12 @@ int bb_clock_get(struct bb_device *device, size_t index, struct bb_clock_input *
         .output = args.count > 0 ? args.cells[0] : 0,
     };
     error = switch_input(input, true);
-    if (error)
+    if (error) {
+        input->clock = NULL;
         return bb_fail(device, "clock", error);
-    input->next = held;
-    held = input;
+    }
+    input->next = input->clock->held;
+    input->clock->held = input;
     error = bb_acquire(device, &input->resource, "clock", release);
     if (error)
         release(&input->resource);

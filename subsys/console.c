@@ -139,7 +139,8 @@ size_t bb_console_read(struct bb_console *console, char *buffer, size_t size)
 static bool is_named(const struct bb_console *console, const char *parameter)
 {
     char name[64];
-    size_t length = strcspn(parameter, ",");
+    const char *comma = strchr(parameter, ',');
+    size_t length = comma ? (size_t)(comma - parameter) : strlen(parameter);
     if (length >= sizeof name)
         return false;
     memcpy(name, parameter, length);

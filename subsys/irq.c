@@ -85,6 +85,7 @@ static void detach(struct bb_resource *resource)
     if (!owner(irq, interrupt->line))
         ops_of(irq)->disable(irq, interrupt->line);
     bb_arch_irq_restore(state);
+    interrupt->irq = NULL;
 }
 
 int bb_interrupt_get(struct bb_device *device, size_t index,
@@ -97,15 +98,18 @@ int bb_interrupt_get(struct bb_device *device, size_t index,
     if (error)
         return error;
     struct bb_irq *irq = bb_container_of(face, struct bb_irq, face);
-    *interrupt = (struct bb_interrupt){.irq = irq, .device = device, .handler = handler};
+    *interrupt = (struct bb_interrupt){.device = device, .handler = handler};
     error = ops_of(irq)->translate(irq, &args, &interrupt->line, &interrupt->trigger);
     if (error)
         return bb_fail(device, "interrupts", error);
+    interrupt->irq = irq;
     uintptr_t state = bb_arch_irq_save();
     error = attach(interrupt);
     bb_arch_irq_restore(state);
-    if (error)
+    if (error) {
+        interrupt->irq = NULL;
         return bb_fail(device, "irq", error);
+    }
     error = bb_acquire(device, &interrupt->resource, "irq", detach);
     if (error)
         detach(&interrupt->resource);
@@ -142,11 +146,12 @@ static void dispatch_root(void)
 
 int bb_irq_set_root(struct bb_irq *irq)
 {
-    if (root)
-        return -EEXIST;
+    for (struct bb_irq *other = bb_irq_first(); other; other = bb_irq_next(other))
+        if (other == root)
+            return -EEXIST;
     root = irq;
     bb_hooks.interrupt = dispatch_root;
-    bb_arch_irq_restore(0);
+    bb_arch_irq_enable();
     return 0;
 }
 

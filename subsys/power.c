@@ -7,7 +7,6 @@
 
 static struct bb_face *powers;
 static struct bb_face *domains;
-static struct bb_power_domain_input *held;
 
 static int removed_end(struct bb_power *power)
 {
@@ -131,8 +130,8 @@ const struct bb_class bb_class_power_domain = {
 
 static int switch_domain(const struct bb_power_domain_input *input, bool on)
 {
-    for (struct bb_power_domain_input *other = held; other; other = other->next)
-        if (other->domain == input->domain && other->id == input->id)
+    for (struct bb_power_domain_input *other = input->domain->held; other; other = other->next)
+        if (other->id == input->id)
             return 0;
     const struct bb_power_domain_ops *ops = input->domain->face.ops;
     return ops->set(input->domain, input->id, on);
@@ -142,11 +141,12 @@ static void release(struct bb_resource *resource)
 {
     struct bb_power_domain_input *input =
         bb_container_of(resource, struct bb_power_domain_input, resource);
-    struct bb_power_domain_input **place = &held;
+    struct bb_power_domain_input **place = &input->domain->held;
     while (*place != input)
         place = &(*place)->next;
     *place = input->next;
     (void)switch_domain(input, false);
+    input->domain = NULL;
 }
 
 int bb_power_domain_get(struct bb_device *device, size_t index, struct bb_power_domain_input *input)
@@ -161,10 +161,12 @@ int bb_power_domain_get(struct bb_device *device, size_t index, struct bb_power_
         .id = args.count > 0 ? args.cells[0] : 0,
     };
     error = switch_domain(input, true);
-    if (error)
+    if (error) {
+        input->domain = NULL;
         return bb_fail(device, "power domain", error);
-    input->next = held;
-    held = input;
+    }
+    input->next = input->domain->held;
+    input->domain->held = input;
     error = bb_acquire(device, &input->resource, "power domain", release);
     if (error)
         release(&input->resource);

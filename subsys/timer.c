@@ -50,9 +50,17 @@ static void wake_at(uint64_t due)
     bb_timer_arm(source, ticks < UINT64_MAX - count ? count + ticks : UINT64_MAX);
 }
 
+static bool has_source(void)
+{
+    struct bb_timer *timer = bb_timer_first();
+    while (timer && timer != source)
+        timer = bb_timer_next(timer);
+    return timer;
+}
+
 static void use(struct bb_timer *timer)
 {
-    if (source)
+    if (has_source())
         bb_timer_arm(source, UINT64_MAX);
     source = timer;
     bb_time_source(source_count, timer->hz);
@@ -71,17 +79,15 @@ static int timer_notify(struct bb_face *face, bool running)
     if (running) {
         if (timer->hz == 0 || timer->hz > 10000000000ull)
             return bb_fail(face->device, "frequency", -EINVAL);
-        if (!source || is_named(face->device))
+        if (!has_source() || timer == source || is_named(face->device))
             use(timer);
         return 0;
     }
     if (timer != source)
         return 0;
-    for (timer = bb_timer_first(); timer; timer = bb_timer_next(timer)) {
-        if (timer != source) {
-            use(timer);
-            return 0;
-        }
+    if (bb_timer_first()) {
+        use(bb_timer_first());
+        return 0;
     }
     bb_hooks.wake_at = NULL;
     bb_time_source(bb_arch_counter, bb_arch_counter_hz());

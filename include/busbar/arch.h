@@ -16,27 +16,30 @@
 /*
  * Each architecture header gives, inline or not:
  *
- *   uint32_t bb_arch_read32(uintptr_t address);              device registers, in program order
+ *   uint32_t bb_arch_read32(uintptr_t address);     device registers, in program order
  *   void bb_arch_write32(uintptr_t address, uint32_t value);
  *   uint8_t bb_arch_read8(uintptr_t address);
  *   void bb_arch_write8(uintptr_t address, uint8_t value);
- *   uintptr_t bb_arch_irq_save(void);                        masks interrupts, returns the old
- * state void bb_arch_irq_restore(uintptr_t state); bool bb_arch_in_interrupt(void); void
- * bb_arch_wait(void);                                 WFI; call with interrupts masked void
- * bb_arch_barrier(void);                              full barrier, memory and devices uint64_t
- * bb_arch_counter(void), bb_arch_counter_hz(void); time before any timer device
+ *   uintptr_t bb_arch_irq_save(void);                masks interrupts, returns the old state
+ *   void bb_arch_irq_restore(uintptr_t state);
+ *   void bb_arch_irq_enable(void);                   for the root controller, once
+ *   bool bb_arch_in_interrupt(void);
+ *   void bb_arch_wait(void);                         WFI; call with interrupts masked
+ *   void bb_arch_barrier(void);                      full barrier, memory and devices
+ *   uint64_t bb_arch_counter(void);                  time before any timer device
+ *   uint64_t bb_arch_counter_hz(void);
  *
  *   aarch64 and its host model only, for drivers of system registers:
- *   void bb_arch_timer_compare(uint64_t ticks);   CNTV_CVAL_EL0
- *   void bb_arch_timer_control(uint32_t control); CNTV_CTL_EL0: bit 0 enable, bit 1 mask
- *   uint32_t bb_arch_timer_status(void);          CNTV_CTL_EL0
+ *   void bb_arch_timer_compare(uint64_t ticks);      CNTV_CVAL_EL0
+ *   void bb_arch_timer_control(uint32_t control);    CNTV_CTL_EL0: bit 0 enable, bit 1 mask
+ *   uint32_t bb_arch_timer_status(void);             CNTV_CTL_EL0
  *   uint64_t bb_arch_mpidr(void);
- *   void bb_arch_gic_write(enum bb_gic_reg reg, uint64_t value); ICC_* of GICv3
+ *   void bb_arch_gic_write(enum bb_gic_reg reg, uint64_t value);     ICC_* of GICv3
  *   uint64_t bb_arch_gic_read(enum bb_gic_reg reg);
  *   int64_t bb_arch_smccc(bool smc, uint32_t function, uint64_t a, uint64_t b, uint64_t c);
- *   bool bb_arch_random(uint64_t *value);         RNDR; false when there is none or it ran dry
+ *   bool bb_arch_random(uint64_t *value);            RNDR; false: none, or it ran dry
  *   bool bb_arch_has_random(void);
- *   void bb_arch_semihosting_exit(int status);    returns where nobody listens
+ *   void bb_arch_semihosting_exit(int status);       returns where nobody listens
  */
 
 /* Maps device registers; returns the address to use. 0 on failure. Early and thread context. */

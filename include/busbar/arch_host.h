@@ -70,7 +70,11 @@ void bb_arch_write32(uintptr_t address, uint32_t value);
 uint8_t bb_arch_read8(uintptr_t address);
 void bb_arch_write8(uintptr_t address, uint8_t value);
 uintptr_t bb_arch_irq_save(void);
-void bb_arch_irq_restore(uintptr_t state);
+void bb_arch_irq_restore(uintptr_t state); /* 0: not masked */
+static inline void bb_arch_irq_enable(void)
+{
+    bb_arch_irq_restore(0);
+}
 bool bb_arch_in_interrupt(void);
 void bb_arch_wait(void);
 void bb_arch_barrier(void);

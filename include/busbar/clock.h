@@ -5,8 +5,11 @@
 
 #include <busbar/device.h>
 
+struct bb_clock_input;
+
 struct bb_clock {
     struct bb_face face;
+    struct bb_clock_input *held; /* by devices; belongs to the subsystem */
 };
 
 struct bb_clock_ops {
@@ -23,11 +26,12 @@ BB_CLASS_FINDERS(clock)
 struct bb_clock_input {
     struct bb_resource resource;
     struct bb_clock *clock;
-    struct bb_clock_input *next; /* of all that are held */
+    struct bb_clock_input *next; /* of the same provider */
     uint32_t output;
 };
 
-/* Entry `index` of clocks; -ENOENT when there is none. Turns it on. */
+/* Entry `index` of clocks; -ENOENT when there is none. Turns it on. A failure leaves input->clock
+ * NULL, for drivers that do without. */
 int bb_clock_get(struct bb_device *device, size_t index, struct bb_clock_input *input);
 /* The index of `name` in clock-names, or -ENOENT. */
 int bb_clock_index(const struct bb_device *device, const char *name);

@@ -65,7 +65,8 @@ struct bb_irq_ops {
 
 BB_CLASS_FINDERS(irq)
 
-/* Requests and enables interrupt `index` of the device's node. -ENOENT when it has none. */
+/* Requests and enables interrupt `index` of the device's node. -ENOENT when it has none. A
+ * failure leaves interrupt->irq NULL, for drivers that do without. */
 int bb_interrupt_get(struct bb_device *device, size_t index,
                      void (*handler)(struct bb_interrupt *interrupt),
                      struct bb_interrupt *interrupt);

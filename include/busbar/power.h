@@ -26,8 +26,11 @@ BB_NORETURN void bb_power_reset(void);
 /* The status reaches whoever started an emulator or the host process; elsewhere as off. */
 BB_NORETURN void bb_power_exit(int status);
 
+struct bb_power_domain_input;
+
 struct bb_power_domain {
     struct bb_face face;
+    struct bb_power_domain_input *held; /* by devices; belongs to the subsystem */
 };
 
 struct bb_power_domain_ops {
@@ -41,7 +44,7 @@ BB_CLASS_FINDERS(power_domain)
 struct bb_power_domain_input {
     struct bb_resource resource;
     struct bb_power_domain *domain;
-    struct bb_power_domain_input *next; /* of all that are held */
+    struct bb_power_domain_input *next; /* of the same provider */
     uint32_t id;
 };
 int bb_power_domain_get(struct bb_device *device, size_t index,
