@@ -112,11 +112,11 @@ static int bcm2835_aux_probe(struct bb_device *device)
 
     if (error)
         return error;
-    /* A console is worth having as the firmware left it, so none of this is fatal. */
     error = bb_clock_get(device, 0, &aux->clock);
+    if (error && aux->clock.clock)
+        return error; /* it is off now */
+    /* A console is worth having as the firmware left it, so none of the rest is fatal. */
     warn(device, "clock", error);
-    if (error)
-        aux->clock.clock = NULL;
     warn(device, "pins", bb_pins_apply(device));
     bb_write32(&aux->regs, AUX_MU_IER, 0);
     bb_write32(&aux->regs, AUX_MU_MCR, 0);

@@ -35,45 +35,47 @@ struct raspberrypi {
     struct bb_device device;
     struct bb_firmware firmware;
     struct bb_mailbox_channel channel;
-    struct bb_dma message;
-    bool overdue; /* an answer has not come: the firmware may still write to the message */
+    struct bb_dma messages[2]; /* in turn: a late answer writes to the one that is not in use */
+    unsigned turn;
     struct bb_value revision_value;
     uint32_t revision;
 };
 
 /* Sends the message and waits until the firmware has given it back. */
-static int exchange(struct raspberrypi *raspberrypi)
+static int exchange(struct raspberrypi *raspberrypi, struct bb_dma *message)
 {
-    uint32_t address = (uint32_t)raspberrypi->message.device;
-    uint32_t reply;
+    struct bb_mailbox *mailbox = raspberrypi->channel.mailbox;
+    uint32_t address = (uint32_t)message->device;
+    uint64_t end = bb_time() + TIMEOUT;
+    uint32_t reply = 0;
 
-    bb_dma_sync_for_device(&raspberrypi->message);
-    int error = bb_mailbox_call(raspberrypi->channel.mailbox, CHANNEL, address, TIMEOUT, &reply);
-    if (error == -ETIMEDOUT)
-        raspberrypi->overdue = true;
+    bb_dma_sync_for_device(message);
+    int error = bb_mailbox_call(mailbox, CHANNEL, address, TIMEOUT, &reply);
     if (error)
         return error;
-    bb_dma_sync_for_cpu(&raspberrypi->message);
-    return reply == address ? 0 : -EPROTO;
+    /* The answer to an earlier call that timed out may come first. */
+    while (reply != address) {
+        error = bb_mailbox_receive(mailbox, CHANNEL, &reply);
+        if ((error && error != -EAGAIN) || bb_time() >= end)
+            return -EPROTO;
+    }
+    bb_dma_sync_for_cpu(message);
+    return 0;
 }
 
 static int raspberrypi_call(struct bb_firmware *firmware, uint32_t tag, void *buffer,
                             size_t request, size_t capacity)
 {
     struct raspberrypi *raspberrypi = bb_container_of(firmware, struct raspberrypi, firmware);
-    uint32_t *message = raspberrypi->message.cpu;
+    struct bb_dma *dma = &raspberrypi->messages[raspberrypi->turn ^= 1];
+    uint32_t *message = dma->cpu;
     size_t room = request > capacity ? request : capacity;
-    uint32_t late;
 
     if (request % 4 || capacity % 4 || room > BB_FIRMWARE_MAX)
         return -EINVAL;
-    if (raspberrypi->overdue) {
-        if (bb_mailbox_receive(raspberrypi->channel.mailbox, CHANNEL, &late) < 0)
-            return -ETIMEDOUT;
-        raspberrypi->overdue = false;
-        bb_dma_sync_for_cpu(&raspberrypi->message);
-    }
-    memset(message, 0, raspberrypi->message.size);
+    if (dma->device_owns)
+        bb_dma_sync_for_cpu(dma);
+    memset(message, 0, dma->size);
     message[MESSAGE_SIZE] = (uint32_t)(4 * (VALUE + 1) + room);
     message[MESSAGE_CODE] = REQUEST;
     message[TAG_ID] = tag;
@@ -81,7 +83,7 @@ static int raspberrypi_call(struct bb_firmware *firmware, uint32_t tag, void *bu
     if (request)
         memcpy(&message[VALUE], buffer, request);
 
-    int error = exchange(raspberrypi);
+    int error = exchange(raspberrypi, dma);
     if (error)
         return error;
     if (message[MESSAGE_CODE] == RESPONSE_ERROR)
@@ -143,13 +145,15 @@ static int raspberrypi_probe(struct bb_device *device)
     struct raspberrypi *raspberrypi = bb_container_of(device, struct raspberrypi, device);
     int error = bb_mailbox_get(device, 0, &raspberrypi->channel);
 
-    if (!error)
-        error = bb_dma_alloc(device, 4 * WORDS, &raspberrypi->message);
+    for (size_t i = 0; i < BB_ARRAY_SIZE(raspberrypi->messages) && !error; i++) {
+        struct bb_dma *message = &raspberrypi->messages[i];
+        error = bb_dma_alloc(device, 4 * WORDS, message);
+        /* The mailbox carries 28 bits of a 32-bit address. */
+        if (!error && (message->device > UINT32_MAX || message->device % 16))
+            error = bb_fail(device, "message address", -ENXIO);
+    }
     if (error)
         return error;
-    /* The mailbox carries 28 bits of a 32-bit address. */
-    if (raspberrypi->message.device > UINT32_MAX || raspberrypi->message.device % 16)
-        return bb_fail(device, "message address", -ENXIO);
     int got = raspberrypi_call(&raspberrypi->firmware, GET_FIRMWARE_REVISION,
                                &raspberrypi->revision, 0, 4);
     if (got != 4)
