@@ -153,6 +153,18 @@ class Talking(unittest.TestCase):
         self.assertIsNone(outcome.failure)
         self.assertIn("running", transcript.raw)
 
+    def test_a_log_line_that_tears_the_echo(self):
+        guest = r"""
+import os, time
+os.write(1, b"busbar> ")
+os.read(0, 100)
+os.write(1, b"x[ 1.0] log\r\ny\r\ndone\r\nbusbar> ")
+os.read(0, 100)
+os.write(1, b"z\r\nbye\r\n")
+"""
+        outcome, _ = play([("send", "xy"), ("send", "z"), ("expect", "bye")], guest)
+        self.assertIsNone(outcome.failure)
+
     def test_a_program_that_is_not_there(self):
         with self.assertRaises(BusbarError):
             expect.Program(["/nowhere/qemu"])

@@ -12,6 +12,7 @@ import time
 from . import BusbarError, common
 
 PROMPT = "busbar> "
+QUIET = 1.0  # seconds without output after which a prompt is one, whatever became of the echo
 
 ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]?|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_=>78])?")
 CSI_ONE = re.compile(r"\x1b\[([0-9;?]*)([A-Za-z])")
@@ -264,10 +265,13 @@ class Dialogue:
         self.deadline = time.monotonic() + timeout
         self.ended = False
 
-    def _until(self, condition):
-        """Read until condition(final) holds; False when the program ended or time ran out."""
+    def _until(self, condition, settles=False):
+        """Read until condition(final) holds; False when the program ended or time ran out. With
+        `settles`, silence too says that no more output will come."""
+        heard = time.monotonic()
         while True:
-            if condition(self.ended):
+            quiet = settles and time.monotonic() - heard > QUIET
+            if condition(self.ended or quiet):
                 return True
             left = self.deadline - time.monotonic()
             if self.ended or left <= 0:
@@ -276,6 +280,7 @@ class Dialogue:
             if data is None:
                 self.ended = True
             elif data:
+                heard = time.monotonic()
                 self.transcript.feed(data)
                 self.output(data)
 
@@ -288,7 +293,7 @@ class Dialogue:
         """Play the steps; with `exit_status` the program must then end with that status."""
         for kind, text in steps:
             if kind == "send":
-                if not self._until(self.transcript.at_prompt) or self.ended:
+                if not self._until(self.transcript.at_prompt, True) or self.ended:
                     prompt = self.transcript.prompt
                     return self._failed(f"send {text!r}: no prompt {prompt!r}: {self._why()}")
                 self.transcript.sent(text)
@@ -306,7 +311,7 @@ class Dialogue:
                 return self._failed(f"the program {describe(status)}, expected {exit_status}")
         elif steps and steps[-1][0] == "send":
             # Nothing is expected of the last command, but its output belongs on the screen.
-            self._until(lambda final: self.ended or self.transcript.at_prompt(final))
+            self._until(lambda final: self.ended or self.transcript.at_prompt(final), True)
             if not self.ended and not self.transcript.at_prompt(True):
                 return self._failed(f"send {steps[-1][1]!r}: no prompt after it: {self._why()}")
         return Outcome(None, self.program.status() if self.ended else None)
