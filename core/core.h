@@ -29,6 +29,35 @@ int bb_param_apply(const struct bb_driver *driver, void *state);
 /* One line for all words that nobody asked for. */
 void bb_param_report_unknown(void);
 
+/* ---- start.c, panic.c ---- */
+
+/* After the boot protocol has filled bb_bootinfo: brings everything up and runs the application. */
+void bb_start(void);
+/* Writes by polling the early console; false where there is none. Every context. */
+bool bb_early_write(const char *text, size_t length);
+extern uint64_t bb_entry_ticks; /* bb_arch_counter() at the very first instruction */
+
+/* ---- core/arch/: what only start.c and boot protocols ask of it ---- */
+
+/* Maps memory that is only read: the tree, the initrd. What is mapped already stays as it is. */
+int bb_arch_map_constant(uint64_t address, uint64_t size);
+/* Brings every core that firmware left spinning to rest in WFI. After the tree was read. */
+void bb_arch_park_cores(void);
+
+/* ---- log.c, time.c, poll.c ---- */
+
+/* Sets the threshold from its word, as in `log=debug`. -EINVAL for another word. */
+int bb_log_set_threshold(const char *word);
+/* Writes out what no console has shown yet: what interrupts logged, what came before the first
+ * console. Does nothing where nobody listens, in an interrupt, and from within itself. */
+void bb_log_show(void);
+/* Forgets every message. For tests. */
+void bb_log_reset(void);
+/* Time starts again at 0, without a source or wall time. For tests that change the counter. */
+void bb_time_reset(void);
+/* Forgets queued work and timers. For tests. */
+void bb_poll_reset(void);
+
 /* ---- bind.c, device.c ---- */
 
 /* What the binder works with: the build's drivers, unless a test or the desk puts others here. */

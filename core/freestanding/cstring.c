@@ -168,6 +168,14 @@ char *strrchr(const char *text, int c)
     }
 }
 
+size_t strcspn(const char *text, const char *reject)
+{
+    size_t length = 0;
+    while (text[length] && !strchr(reject, text[length]))
+        length++;
+    return length;
+}
+
 unsigned long strtoul(const char *text, char **end, int base)
 {
     unsigned long value = 0;

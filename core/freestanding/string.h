@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The part of <string.h> that libfdt and the compiler call. */
+/* The part of <string.h> that the framework, libfdt and the compiler call. */
 #ifndef BUSBAR_FREESTANDING_STRING_H
 #define BUSBAR_FREESTANDING_STRING_H
 
@@ -16,5 +16,6 @@ int strcmp(const char *a, const char *b);
 int strncmp(const char *a, const char *b, size_t limit);
 char *strchr(const char *text, int c);
 char *strrchr(const char *text, int c);
+size_t strcspn(const char *text, const char *reject);
 
 #endif

@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Translation tables (Arm ARM DDI 0487, D8): addresses stay as they are, 39 bits of them in 4 KiB
+ * granules, so a table of level 1 is the root. What is mapped once stays mapped as it is: nothing
+ * here needs break-before-make.
+ */
+#include <core/arch/aarch64/arch.h>
+#include <core/core.h>
+
+#include <busbar/log.h>
+
+#define PAGE 4096ull
+#define LIMIT (1ull << 39)
+#define TABLES 48 /* devices lie in few places: raspi3b takes 15, virt with PCIe 17 */
+#define ENTRIES 512
+
+/* Descriptors. */
+#define VALID (1ull << 0)
+#define TABLE (1ull << 1) /* at level 3: a page */
+#define ATTR_NORMAL (1ull << 2)
+#define AP_READ_ONLY (2ull << 6)
+#define SH_INNER (3ull << 8)
+#define AF (1ull << 10)
+#define PXN (1ull << 53)
+#define UXN (1ull << 54)
+#define ADDRESS 0x0000fffffffff000ull
+
+#define CODE (AF | ATTR_NORMAL | SH_INNER | AP_READ_ONLY | UXN)
+#define CONSTANT (CODE | PXN)
+#define WRITABLE (AF | ATTR_NORMAL | SH_INNER | PXN | UXN)
+#define DEVICE (AF | PXN | UXN)
+
+/* Neither loaded nor zeroed: a table is cleared when it is taken. */
+static uint64_t tables[TABLES][ENTRIES] __attribute__((section(".bb_tables"), aligned(4096)));
+/* Read by entry.S. */
+uint64_t *bb_table_next __attribute__((section(".bb_noinit")));
+
+static bool mmu_on(void)
+{
+    uint64_t sctlr;
+    __asm__ volatile("mrs %0, sctlr_el1" : "=r"(sctlr));
+    return sctlr & 1;
+}
+
+static uint64_t *take_table(void)
+{
+    uint64_t *table = bb_table_next;
+    if (table > tables[TABLES - 1])
+        return NULL;
+    bb_table_next += ENTRIES;
+    /* Without caches the stores below go past dirty lines that firmware may have left. */
+    if (!mmu_on())
+        bb_arch_cache_invalidate(table, PAGE);
+    for (size_t i = 0; i < ENTRIES; i += 2)
+        __asm__ volatile("stp xzr, xzr, [%0]" : : "r"(&table[i]) : "memory");
+    return table;
+}
+
+/* Maps whole pages. What is mapped already is left alone; a device there is refused with -EEXIST
+ * unless it was a device before. */
+static int map(uint64_t start, uint64_t end, uint64_t attributes)
+{
+    int result = 0;
+    for (uint64_t at = start; at < end && !result;) {
+        uint64_t *table = tables[0];
+        for (unsigned shift = 30;; shift -= 9) {
+            uint64_t step = 1ull << shift;
+            uint64_t *entry = &table[at >> shift & (ENTRIES - 1)];
+            if (!(*entry & VALID) && !(at & (step - 1)) && end - at >= step) {
+                uint64_t leaf = attributes | VALID | (shift == 12 ? TABLE : 0);
+                do {
+                    *entry++ = at | leaf;
+                    at += step;
+                } while (end - at >= step && (uintptr_t)entry & (PAGE - 1) && !(*entry & VALID));
+                break;
+            }
+            if (*entry & VALID && (shift == 12 || !(*entry & TABLE))) {
+                if (attributes == DEVICE && (*entry & ~(ADDRESS | TABLE | VALID)) != DEVICE)
+                    result = -EEXIST;
+                at = (at | (step - 1)) + 1;
+                break;
+            }
+            if (!(*entry & VALID)) {
+                uint64_t *lower = take_table();
+                if (!lower) {
+                    result = -ENOMEM;
+                    break;
+                }
+                *entry = (uintptr_t)lower | TABLE | VALID;
+            }
+            table = (uint64_t *)(uintptr_t)(*entry & ADDRESS);
+        }
+    }
+    return result;
+}
+
+/* Called by entry.S with the MMU off. Returns the root table. */
+uint64_t *bb_mmu_build(void)
+{
+    bb_table_next = tables[0];
+    (void)take_table();
+    (void)map((uintptr_t)bb_text_start, (uintptr_t)bb_rodata_start, CODE);
+    (void)map((uintptr_t)bb_rodata_start, (uintptr_t)bb_data_start, CONSTANT);
+    (void)map((uintptr_t)bb_data_start, (uintptr_t)bb_writable_end, WRITABLE);
+    (void)map((uintptr_t)bb_thread_stack, (uintptr_t)bb_thread_stack_top, WRITABLE);
+    (void)map((uintptr_t)bb_exception_stack, (uintptr_t)bb_exception_stack_top, WRITABLE);
+    (void)map((uintptr_t)bb_emergency_stack, (uintptr_t)bb_emergency_stack_top, WRITABLE);
+    return tables[0];
+}
+
+/* After the caches are on. The walker sees new entries without maintenance: it is coherent. */
+static int map_now(uint64_t start, uint64_t end, uint64_t attributes, const char *what)
+{
+    int error = start < end && end <= LIMIT ? map(start, end, attributes) : -EINVAL;
+    __asm__ volatile("dsb ishst\n\tisb" : : : "memory");
+    if (error)
+        bb_print(BB_ERROR, "mmu: cannot map %s at 0x%llx, 0x%llx bytes: %s", what,
+                 (unsigned long long)start, (unsigned long long)(end - start),
+                 error == -ENOMEM   ? "out of translation tables (TABLES in mmu.c)"
+                 : error == -EEXIST ? "it is memory"
+                                    : "no such address");
+    return error;
+}
+
+/* The pages that [address, address + size) touches. */
+static int map_around(uint64_t address, uint64_t size, uint64_t attributes, const char *what)
+{
+    uint64_t end;
+    if (__builtin_add_overflow(address, size, &end) || end > LIMIT || !size)
+        return map_now(address, address, attributes, what);
+    return map_now(address & ~(PAGE - 1), (end + PAGE - 1) & ~(PAGE - 1), attributes, what);
+}
+
+uintptr_t bb_arch_map_device(uint64_t address, uint64_t size)
+{
+    return map_around(address, size, DEVICE, "a device") ? 0 : (uintptr_t)address;
+}
+
+int bb_arch_map_constant(uint64_t address, uint64_t size)
+{
+    return map_around(address, size, CONSTANT, "the tree or initrd");
+}
+
+/* Only pages that lie in it whole: the rest of the first and last may belong to somebody else. */
+int bb_arch_map_memory(uint64_t address, uint64_t size)
+{
+    uint64_t end;
+    if (address >= LIMIT || __builtin_add_overflow(address, size, &end) || end > LIMIT)
+        end = LIMIT;
+    uint64_t start = (address + PAGE - 1) & ~(PAGE - 1);
+    end &= ~(PAGE - 1);
+    return start < end ? map_now(start, end, WRITABLE, "memory") : 0;
+}
+
+size_t bb_arch_cache_line(void)
+{
+    uint64_t ctr;
+    __asm__("mrs %0, ctr_el0" : "=r"(ctr));
+    return (size_t)4 << (ctr >> 16 & 15); /* DminLine, in words */
+}
+
+#define FOR_EACH_LINE(operation, start, size)                                                      \
+    do {                                                                                           \
+        size_t line = bb_arch_cache_line();                                                        \
+        uintptr_t end = (uintptr_t)(start) + (size);                                               \
+        for (uintptr_t at = (uintptr_t)(start) & ~(line - 1); at < end; at += line)                \
+            __asm__ volatile("dc " operation ", %0" : : "r"(at) : "memory");                       \
+        __asm__ volatile("dsb sy" : : : "memory");                                                 \
+    } while (0)
+
+void bb_arch_cache_clean(const void *start, size_t size)
+{
+    FOR_EACH_LINE("cvac", start, size);
+}
+
+void bb_arch_cache_clean_invalidate(const void *start, size_t size)
+{
+    FOR_EACH_LINE("civac", start, size);
+}
+
+void bb_arch_cache_invalidate(const void *start, size_t size)
+{
+    FOR_EACH_LINE("ivac", start, size);
+}

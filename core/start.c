@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The order of start: early console, tree, parameters, memory, devices, application. */
+#include <busbar/app.h>
+#include <busbar/arch.h>
+#include <busbar/boot.h>
+#include <busbar/config.h>
+#include <busbar/hooks.h>
+#include <busbar/log.h>
+#include <busbar/param.h>
+
+#include "core.h"
+
+struct bb_bootinfo bb_bootinfo;
+uint64_t bb_entry_ticks;
+
+static struct {
+    void (*putc)(uintptr_t base, char c);
+    uintptr_t base;
+} early;
+
+bool bb_early_write(const char *text, size_t length)
+{
+    if (!early.putc)
+        return false;
+    for (size_t i = 0; i < length; i++) {
+        if (text[i] == '\n')
+            early.putc(early.base, '\r');
+        early.putc(early.base, text[i]);
+    }
+    return true;
+}
+
+/* From here on messages come out; the address 0 is a console that needs none. */
+static void use_early(const struct bb_driver *driver, uint64_t address, uint64_t size)
+{
+    uintptr_t base = address ? bb_arch_map_device(address, size) : 0;
+    if (!driver->early_putc || (address && !base))
+        return;
+    early.base = base;
+    early.putc = driver->early_putc;
+}
+
+/* The tree knows better than the manifest where this board's terminal is. */
+static void follow_stdout(void)
+{
+    const struct bb_match *match;
+    uint64_t address, size;
+    const struct bb_node *node = bb_node_stdout();
+    const struct bb_driver *driver = node ? bb_bind_choose(&bb_binder, node, &match) : NULL;
+    if (driver && driver->early_putc && !bb_node_reg(node, 0, &address, &size))
+        use_early(driver, address, size);
+}
+
+static void find_command_line(void)
+{
+    const struct bb_node *chosen = bb_node_find("/chosen");
+    if (!bb_bootinfo.command_line && chosen)
+        (void)bb_node_string(chosen, "bootargs", &bb_bootinfo.command_line);
+    if (!bb_bootinfo.command_line)
+        bb_bootinfo.command_line = "";
+}
+
+static void map_memory(void)
+{
+    for (size_t i = 0; i < bb_bootinfo.region_count; i++) {
+        const struct bb_region *region = &bb_bootinfo.regions[i];
+        if (region->kind == BB_REGION_RAM && !region->no_map)
+            (void)bb_arch_map_memory(region->start, region->size);
+        else if (region->kind == BB_REGION_INITRD)
+            (void)bb_arch_map_constant(region->start, region->size);
+    }
+}
+
+static BB_NORETURN void finish(int status, bool tell_ticks)
+{
+    (void)bb_poll();
+    if (tell_ticks)
+        bb_print(BB_INFO, "power off after %llu ticks",
+                 (unsigned long long)(bb_arch_counter() - bb_entry_ticks));
+    (void)bb_arch_irq_save();
+    if (bb_hooks.power_off)
+        bb_hooks.power_off(status);
+    bb_arch_halt();
+}
+
+void bb_start(void)
+{
+#ifdef BB_EARLY_CONSOLE_DRIVER
+    use_early(&BB_EARLY_CONSOLE_DRIVER, BB_EARLY_CONSOLE_BASE, 4096);
+#endif
+    bb_log_show();
+    if (!bb_bootinfo.tree) {
+        bb_print(BB_ERROR, "no device tree: %s", bb_bootinfo.missing);
+        finish(1, false);
+    }
+    if (bb_tree_load(bb_bootinfo.tree, bb_bootinfo.tree_size) < 0) {
+        bb_print(BB_ERROR, "cannot start without a sound device tree");
+        finish(1, false);
+    }
+    follow_stdout();
+    find_command_line();
+    bb_param_parse(bb_bootinfo.command_line);
+    bool tell_ticks = bb_param_get("ticks");
+    (void)bb_regions_build(&bb_bootinfo);
+    map_memory();
+    bb_arch_park_cores();
+    bb_bind_all();
+    bb_param_report_unknown();
+    if (tell_ticks)
+        bb_print(BB_INFO, "main after %llu ticks",
+                 (unsigned long long)(bb_arch_counter() - bb_entry_ticks));
+    finish(bb_main(), tell_ticks);
+}
