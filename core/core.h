@@ -44,19 +44,13 @@ int bb_arch_map_constant(uint64_t address, uint64_t size);
 /* Brings every core that firmware left spinning to rest in WFI. After the tree was read. */
 void bb_arch_park_cores(void);
 
-/* ---- log.c, time.c, poll.c ---- */
+/* ---- log.c ---- */
 
 /* Sets the threshold from its word, as in `log=debug`. -EINVAL for another word. */
 int bb_log_set_threshold(const char *word);
 /* Writes out what no console has shown yet: what interrupts logged, what came before the first
  * console. Does nothing where nobody listens, in an interrupt, and from within itself. */
 void bb_log_show(void);
-/* Forgets every message. For tests. */
-void bb_log_reset(void);
-/* Time starts again at 0, without a source or wall time. For tests that change the counter. */
-void bb_time_reset(void);
-/* Forgets queued work and timers. For tests. */
-void bb_poll_reset(void);
 
 /* ---- bind.c, device.c ---- */
 

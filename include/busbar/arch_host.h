@@ -63,6 +63,10 @@ void bb_host_interrupts(void);
 /* For tests: runs bb_interrupt_entry() as if the CPU's interrupt line had been raised. */
 void bb_host_raise_interrupt(void);
 
+/* Gives each key at once and unechoed, where `fd` is a terminal, until the process ends; the keys
+ * that interrupt or stop a process keep their meaning. */
+void bb_host_terminal_raw(int fd);
+
 /* ---- The calls that <busbar/arch.h> lists ---- */
 
 uint32_t bb_arch_read32(uintptr_t address);

@@ -18,6 +18,7 @@ struct bb_work {
     struct bb_work *next;
     bool queued;
     bool running;
+    uint32_t round; /* of bb_poll() in which it was queued: it runs in a later one */
 };
 
 /* Queues work once; a second call before it ran does nothing. Every context. */
@@ -32,6 +33,7 @@ struct bb_timer_event {
     struct bb_timer_event *next;
     bool armed;
     bool running;
+    uint32_t round; /* as above */
 };
 
 /* Runs `event` at or after `due`. Arming an armed one moves it. Thread context. */

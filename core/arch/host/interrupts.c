@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Interrupts of the host: a line that tests raise, one wake-up time, and file descriptors. They
+ * are delivered where a CPU takes them: as soon as nothing masks them, which is looked at whenever
+ * the mask opens.
+ */
+#define _GNU_SOURCE /* ppoll() */
+#include <poll.h>
+#include <stdio.h>
+#include <time.h>
+
+#include <busbar/arch.h>
+#include <busbar/hooks.h>
+#include <busbar/time.h>
+
+#define MAX_WATCHES 16
+
+struct watch {
+    int fd;
+    void (*ready)(void *context);
+    void *context;
+};
+
+static struct {
+    bool masked, inside, line;
+    struct watch watches[MAX_WATCHES];
+    nfds_t watch_count;
+    uint64_t wake; /* CLOCK_MONOTONIC, 0: never */
+    void (*fired)(void *context);
+    void *fired_context;
+} cpu;
+
+static uint64_t monotonic(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * BB_SEC + (uint64_t)now.tv_nsec;
+}
+
+int bb_host_watch(int fd, void (*ready)(void *context), void *context)
+{
+    if (cpu.watch_count == MAX_WATCHES)
+        return -ENOSPC;
+    cpu.watches[cpu.watch_count++] = (struct watch){fd, ready, context};
+    return 0;
+}
+
+void bb_host_unwatch(int fd)
+{
+    for (nfds_t i = 0; i < cpu.watch_count; i++)
+        if (cpu.watches[i].fd == fd) {
+            cpu.watches[i] = cpu.watches[--cpu.watch_count];
+            return;
+        }
+}
+
+void bb_host_wake_at(uint64_t monotonic_ns, void (*fired)(void *context), void *context)
+{
+    cpu.wake = monotonic_ns == UINT64_MAX ? 0 : monotonic_ns ? monotonic_ns : 1;
+    cpu.fired = fired;
+    cpu.fired_context = context;
+}
+
+static nfds_t list_descriptors(struct pollfd *list)
+{
+    for (nfds_t i = 0; i < cpu.watch_count; i++)
+        list[i] = (struct pollfd){.fd = cpu.watches[i].fd, .events = POLLIN};
+    return cpu.watch_count;
+}
+
+static void deliver_descriptors(void)
+{
+    struct pollfd list[MAX_WATCHES];
+    nfds_t count = list_descriptors(list);
+    if (!count || poll(list, count, 0) <= 0)
+        return;
+    for (nfds_t i = 0; i < count; i++)
+        for (nfds_t j = 0; list[i].revents && j < cpu.watch_count; j++)
+            if (cpu.watches[j].fd == list[i].fd) { /* no handler has taken it out meanwhile */
+                cpu.watches[j].ready(cpu.watches[j].context);
+                break;
+            }
+}
+
+void bb_host_interrupts(void)
+{
+    if (cpu.masked)
+        return;
+    cpu.masked = cpu.inside = true;
+    while (cpu.line) {
+        cpu.line = false;
+        bb_interrupt_entry();
+    }
+    if (cpu.wake && monotonic() >= cpu.wake) {
+        cpu.wake = 0;
+        cpu.fired(cpu.fired_context);
+    }
+    deliver_descriptors();
+    cpu.masked = cpu.inside = false;
+}
+
+void bb_host_raise_interrupt(void)
+{
+    cpu.line = true;
+    bb_host_interrupts();
+}
+
+uintptr_t bb_arch_irq_save(void)
+{
+    bool before = cpu.masked;
+    cpu.masked = true;
+    return before;
+}
+
+void bb_arch_irq_restore(uintptr_t state)
+{
+    cpu.masked = state;
+    bb_host_interrupts();
+}
+
+bool bb_arch_in_interrupt(void)
+{
+    return cpu.inside;
+}
+
+void bb_arch_wait(void)
+{
+    struct pollfd list[MAX_WATCHES];
+    nfds_t count = list_descriptors(list);
+    if (bb_host_cpu.wait) {
+        bb_host_cpu.wait(bb_host_cpu.context);
+    } else if (!cpu.line) {
+        if (!count && !cpu.wake) {
+            fprintf(stderr, "nothing can end this wait: no input is left and no timer runs\n");
+            bb_arch_halt();
+        }
+        uint64_t now = monotonic(), left = cpu.wake > now ? cpu.wake - now : 0;
+        struct timespec limit = {(time_t)(left / BB_SEC), (long)(left % BB_SEC)};
+        (void)ppoll(list, count, cpu.wake ? &limit : NULL, NULL);
+    }
+    bb_host_interrupts(); /* where the caller has not masked them */
+}

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The log: a ring of records. Positions count bytes ever written; the ring holds [oldest, newest).
+ */
+#include <string.h>
+
+#include <busbar/arch.h>
+#include <busbar/hooks.h>
+#include <busbar/log.h>
+#include <busbar/time.h>
+
+#include "core.h"
+
+#define RING_SIZE 8192u
+#define MAX_TEXT (sizeof(((struct bb_log_entry *)0)->text) - 1)
+
+struct record {
+    uint64_t time;
+    uint32_t sequence;
+    uint8_t level;
+    uint8_t length;
+    char text[]; /* not terminated */
+};
+
+static struct {
+    /* A record that begins before the ring's end runs on into the room behind it: none wraps. */
+    _Alignas(struct record) char bytes[RING_SIZE + sizeof(struct record) + MAX_TEXT];
+    uint32_t oldest, newest, shown; /* positions; `shown`: the first not yet on a console */
+    uint32_t sequence;              /* of the next message */
+    bool showing;
+} ring;
+static enum bb_level threshold = BB_INFO;
+
+static struct record *record_at(uint32_t position)
+{
+    return (struct record *)(void *)(ring.bytes + position % RING_SIZE);
+}
+
+static uint32_t record_size(size_t length)
+{
+    return (uint32_t)((offsetof(struct record, text) + length + 7) & ~(size_t)7);
+}
+
+static uint32_t after(uint32_t position)
+{
+    return position + record_size(record_at(position)->length);
+}
+
+/* Interrupts are masked. */
+static void load(uint32_t position, struct bb_log_entry *entry)
+{
+    const struct record *record = record_at(position);
+    entry->time = record->time;
+    entry->level = (enum bb_level)record->level;
+    entry->sequence = record->sequence;
+    memcpy(entry->text, record->text, record->length);
+    entry->text[record->length] = '\0';
+}
+
+/* True when it went out, or nobody wants it; false when nobody is there to take it. */
+static bool show(const struct bb_log_entry *entry)
+{
+    if (entry->level > threshold)
+        return true;
+    char line[sizeof(entry->text) + 24]; /* "[12345678901.123456] ", newline */
+    uint64_t us = entry->time / BB_USEC;
+    size_t length = bb_format(line, sizeof(line), "[%5u.%06u] %s\n", (unsigned)(us / 1000000),
+                              (unsigned)(us % 1000000), entry->text);
+    if (!bb_hooks.console_write)
+        return bb_early_write(line, length);
+    bb_hooks.console_write(line, length);
+    return true;
+}
+
+void bb_log_show(void)
+{
+    if (ring.shown == ring.newest || ring.showing || bb_arch_in_interrupt())
+        return;
+    ring.showing = true;
+    for (;;) {
+        struct bb_log_entry entry;
+        uintptr_t state = bb_arch_irq_save();
+        if ((int32_t)(ring.oldest - ring.shown) > 0)
+            ring.shown = ring.oldest; /* lost before anybody saw it; sequence numbers tell */
+        uint32_t next = ring.shown;
+        if (next != ring.newest) {
+            load(next, &entry);
+            next = after(next);
+        }
+        bb_arch_irq_restore(state);
+        if (next == ring.shown || !show(&entry))
+            break;
+        ring.shown = next;
+    }
+    ring.showing = false;
+}
+
+void bb_print(enum bb_level level, const char *format, ...)
+{
+    char text[MAX_TEXT + 1];
+    va_list arguments;
+    va_start(arguments, format);
+    size_t length = bb_vformat(text, sizeof(text), format, arguments);
+    va_end(arguments);
+    length = length < MAX_TEXT ? length : MAX_TEXT;
+    for (size_t i = 0; i < length; i++) /* names come from outside and must not steer a terminal */
+        if ((unsigned char)text[i] < ' ' || text[i] == 0x7f)
+            text[i] = '?';
+    uintptr_t state = bb_arch_irq_save();
+    while (ring.newest + record_size(length) - ring.oldest > RING_SIZE)
+        ring.oldest = after(ring.oldest);
+    struct record *record = record_at(ring.newest);
+    record->time = bb_time();
+    record->sequence = ring.sequence++;
+    record->level = (uint8_t)level;
+    record->length = (uint8_t)length;
+    memcpy(record->text, text, length);
+    ring.newest += record_size(length);
+    bb_arch_irq_restore(state);
+    bb_log_show();
+}
+
+bool bb_log_read(uint32_t sequence, struct bb_log_entry *entry)
+{
+    uintptr_t state = bb_arch_irq_save();
+    uint32_t at = ring.oldest;
+    while (at != ring.newest && record_at(at)->sequence < sequence)
+        at = after(at);
+    bool found = at != ring.newest;
+    if (found)
+        load(at, entry);
+    bb_arch_irq_restore(state);
+    return found;
+}
+
+enum bb_level bb_log_threshold(void)
+{
+    return threshold;
+}
+
+int bb_log_set_threshold(const char *word)
+{
+    static const char names[][8] = {"error", "warning", "info", "debug"};
+    for (unsigned i = 0; i < BB_ARRAY_SIZE(names); i++)
+        if (strcmp(word, names[i]) == 0) {
+            threshold = (enum bb_level)i;
+            return 0;
+        }
+    return -EINVAL;
+}

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Running deferred work and timers, and sleeping in between. Each bb_poll() is a round, and runs
+ * what was queued before it began: so each runs once, however often it queues itself again. A
+ * bb_poll() inside a callback is a later round, which passes over what runs at that moment.
+ */
+#include <busbar/arch.h>
+#include <busbar/hooks.h>
+#include <busbar/poll.h>
+
+#include "core.h"
+
+static struct bb_work *queue, **queue_end = &queue; /* end: the last link */
+static struct bb_timer_event *timers;               /* by time due */
+static uint32_t rounds;
+
+void bb_work_queue(struct bb_work *work)
+{
+    uintptr_t state = bb_arch_irq_save();
+    if (!work->queued) {
+        work->queued = true;
+        work->round = rounds;
+        work->next = NULL;
+        *queue_end = work;
+        queue_end = &work->next;
+    }
+    bb_arch_irq_restore(state);
+}
+
+static void unlink_work(struct bb_work **at)
+{
+    struct bb_work *work = *at;
+    *at = work->next;
+    work->queued = false;
+    if (queue_end == &work->next)
+        queue_end = at;
+}
+
+void bb_work_cancel(struct bb_work *work)
+{
+    uintptr_t state = bb_arch_irq_save();
+    if (work->queued) {
+        struct bb_work **at = &queue;
+        while (*at != work)
+            at = &(*at)->next;
+        unlink_work(at);
+    }
+    bb_arch_irq_restore(state);
+}
+
+void bb_timer_event_cancel(struct bb_timer_event *event)
+{
+    if (event->armed) {
+        struct bb_timer_event **at = &timers;
+        while (*at != event)
+            at = &(*at)->next;
+        *at = event->next;
+        event->armed = false;
+    }
+}
+
+void bb_timer_event_at(struct bb_timer_event *event, uint64_t due)
+{
+    bb_timer_event_cancel(event);
+    struct bb_timer_event **at = &timers;
+    while (*at && (*at)->due <= due)
+        at = &(*at)->next;
+    event->due = due;
+    event->armed = true;
+    event->round = rounds;
+    event->next = *at;
+    *at = event;
+}
+
+/* In this round or one inside it. Only rounds that run now are compared: wrapping does no harm. */
+static bool is_new(uint32_t queued, uint32_t round)
+{
+    return queued - round <= rounds - round;
+}
+
+/* Takes the oldest work of an earlier round, passing over what runs now. */
+static struct bb_work *take_work(uint32_t round)
+{
+    uintptr_t state = bb_arch_irq_save();
+    struct bb_work **at = &queue, *work;
+    while (*at && ((*at)->running || is_new((*at)->round, round)))
+        at = &(*at)->next;
+    work = *at;
+    if (work)
+        unlink_work(at);
+    bb_arch_irq_restore(state);
+    return work;
+}
+
+static struct bb_timer_event *take_timer(uint32_t round, uint64_t now)
+{
+    struct bb_timer_event *event = timers;
+    while (event && (event->running || is_new(event->round, round)))
+        event = event->next;
+    if (!event || event->due > now)
+        return NULL;
+    bb_timer_event_cancel(event);
+    return event;
+}
+
+static struct bb_device *enter(struct bb_device *device)
+{
+    if (device)
+        device->calls++;
+    return bb_device_enter(device);
+}
+
+static void leave(struct bb_device *device, struct bb_device *previous)
+{
+    if (device)
+        device->calls--;
+    bb_device_leave(previous);
+}
+
+bool bb_poll(void)
+{
+    BB_ASSERT(!bb_arch_in_interrupt());
+    bool ran = false;
+    uint32_t round = ++rounds;
+    uint64_t now = timers ? bb_time() : 0;
+    bb_log_show();
+    for (struct bb_work *work; (work = take_work(round)); ran = true) {
+        struct bb_device *device = work->device, *previous = enter(device);
+        work->running = true;
+        work->run(work);
+        work->running = false;
+        leave(device, previous);
+    }
+    for (struct bb_timer_event *event; (event = take_timer(round, now)); ran = true) {
+        struct bb_device *device = event->device, *previous = enter(device);
+        event->running = true;
+        event->run(event);
+        event->running = false;
+        leave(device, previous);
+    }
+    return ran;
+}
+
+/* The test comes with interrupts masked, and a masked interrupt still ends the wait: so whatever
+ * an interrupt does after the test also wakes. */
+static void idle(bool (*done)(void *context), void *context, uint64_t deadline)
+{
+    uintptr_t state = bb_arch_irq_save();
+    const struct bb_work *work = queue;
+    while (work && work->running)
+        work = work->next;
+    const struct bb_timer_event *event = timers;
+    while (event && event->running)
+        event = event->next;
+    uint64_t due = event && event->due < deadline ? event->due : deadline;
+    if (!work && !(done && done(context)) && due > bb_time()) {
+        if (bb_hooks.wake_at)
+            bb_hooks.wake_at(due);
+        if (bb_hooks.wake_at || due == BB_FOREVER)
+            bb_arch_wait();
+    }
+    bb_arch_irq_restore(state);
+}
+
+int bb_wait(bool (*done)(void *context), void *context, uint64_t timeout)
+{
+    uint64_t now = bb_time();
+    uint64_t deadline = timeout < BB_FOREVER - now ? now + timeout : BB_FOREVER;
+    for (;;) {
+        bb_poll();
+        if (done && done(context))
+            return 0;
+        if (deadline != BB_FOREVER && bb_time() >= deadline)
+            return done ? -ETIMEDOUT : 0;
+        idle(done, context, deadline);
+    }
+}

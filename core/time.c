@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Monotonic and wall time. Seconds and their rest are converted apart: exact, and within 64 bits.
+ */
+#include <busbar/arch.h>
+#include <busbar/hooks.h>
+#include <busbar/time.h>
+
+/* bb_time() was `ns` when the counter in use stood at `ticks`. */
+static struct {
+    uint64_t ns, ticks;
+    bool started;
+} base;
+
+static struct {
+    int64_t seconds; /* wall time when bb_time() was `at` */
+    uint64_t at;
+    bool set;
+} wall;
+
+uint64_t bb_ticks_to_ns(uint64_t ticks, uint64_t hz)
+{
+    if (!hz)
+        return 0;
+    return ticks / hz * BB_SEC + ticks % hz * BB_SEC / hz;
+}
+
+uint64_t bb_ns_to_ticks(uint64_t ns, uint64_t hz)
+{
+    uint64_t whole, sum;
+    uint64_t part = (ns % BB_SEC * hz + BB_SEC - 1) / BB_SEC;
+    if (__builtin_mul_overflow(ns / BB_SEC, hz, &whole) ||
+        __builtin_add_overflow(whole, part, &sum))
+        return UINT64_MAX;
+    return sum;
+}
+
+static uint64_t counter(uint64_t *hz)
+{
+    if (bb_hooks.counter) {
+        *hz = bb_hooks.counter_hz;
+        return bb_hooks.counter();
+    }
+    *hz = bb_arch_counter_hz();
+    return bb_arch_counter();
+}
+
+uint64_t bb_time(void)
+{
+    uint64_t hz;
+    uint64_t ticks = counter(&hz);
+    if (!base.started) {
+        base.ticks = ticks;
+        base.started = true;
+    }
+    return base.ns + bb_ticks_to_ns(ticks - base.ticks, hz);
+}
+
+void bb_time_source(uint64_t (*source)(void), uint64_t hz)
+{
+    uintptr_t state = bb_arch_irq_save();
+    base.ns = bb_time();
+    bb_hooks.counter = source;
+    bb_hooks.counter_hz = hz;
+    base.ticks = counter(&hz);
+    bb_arch_irq_restore(state);
+}
+
+void bb_delay(uint64_t ns)
+{
+    BB_ASSERT(ns <= 10 * BB_MSEC);
+    uint64_t hz;
+    uint64_t start = counter(&hz);
+    uint64_t ticks = bb_ns_to_ticks(ns, hz) + 1; /* the first may be almost over */
+    /* Without a counter: a barrier takes a nanosecond at the very least. */
+    for (uint64_t i = 0; hz ? counter(&hz) - start < ticks : i < ns; i++)
+        bb_arch_barrier();
+}
+
+int bb_wall_time(int64_t *seconds)
+{
+    int64_t now;
+    if (!wall.set) {
+        if (!bb_hooks.rtc_time || bb_hooks.rtc_time(&now) < 0)
+            return -ENODEV;
+        bb_wall_set(now);
+    }
+    *seconds = (int64_t)((uint64_t)wall.seconds + (bb_time() - wall.at) / BB_SEC);
+    return 0;
+}
+
+void bb_wall_set(int64_t seconds)
+{
+    wall.seconds = seconds;
+    wall.at = bb_time();
+    wall.set = true;
+}
