@@ -87,15 +87,15 @@ static struct bb_face *face_of(struct bb_device *device, const struct bb_class *
     return NULL;
 }
 
-#ifdef BB_DEBUG
-static bool declared(const struct bb_class *const *list, const struct bb_class *class)
+/* Asserted only: release builds name it and never call it. */
+__attribute__((unused)) static bool declared(const struct bb_class *const *list,
+                                             const struct bb_class *class)
 {
     for (; list && *list; list++)
         if (*list == class)
             return true;
     return false;
 }
-#endif
 
 int bb_provider(struct bb_device *device, const struct bb_class *class, size_t index,
                 struct bb_face **face, struct bb_phandle_args *args)
