@@ -1,0 +1,452 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The node table: its nodes, the finders and the plain property readers. */
+#include <string.h>
+
+#include <busbar/arena.h>
+#include <busbar/log.h>
+#include <core/core.h>
+#include <core/node.h>
+
+/* A node, and what only the table needs to know of it. */
+struct entry {
+    struct bb_node node;
+    uint32_t hash; /* of the full path */
+    uint32_t
+        reported; /* bit i: property i was named in the log; the last bit stands for the rest */
+    struct bb_property properties[];
+};
+
+/* An open-addressed table, at most half full. */
+struct slots {
+    struct bb_node **slot;
+    unsigned bits;
+};
+
+static struct {
+    struct bb_node *root;
+    struct bb_node *last;
+    struct slots phandles;
+} table;
+
+static struct entry *entry_of(const struct bb_node *node)
+{
+    return bb_container_of((struct bb_node *)(uintptr_t)node, struct entry, node);
+}
+
+/* ---- Building ---- */
+
+size_t bb_node_bytes(size_t count)
+{
+    return sizeof(struct entry) + count * sizeof(struct bb_property);
+}
+
+uint32_t bb_node_hash(const struct bb_node *parent, const char *name)
+{
+    uint32_t hash = parent ? entry_of(parent)->hash : 2166136261u;
+    for (const char *c = name; *c; c++) {
+        if (*c <= ' ' || *c > '~' || *c == '/')
+            return 0;
+        hash = (hash ^ (unsigned char)*c) * 16777619u;
+    }
+    hash = (hash ^ '/') * 16777619u;
+    return hash ? hash : 1;
+}
+
+struct bb_node *bb_node_new(struct bb_node *parent, struct bb_node *previous, const char *name,
+                            uint32_t hash, size_t count, struct bb_property **properties)
+{
+    struct entry *entry = bb_arena_alloc(bb_node_bytes(count), _Alignof(struct entry));
+    if (!entry)
+        return NULL;
+    struct bb_node *node = &entry->node;
+    entry->hash = hash;
+    node->name = name;
+    node->parent = parent;
+    node->properties = *properties = entry->properties;
+    node->property_count = (uint16_t)count;
+    node->address_cells = 2; /* the specification's defaults */
+    node->size_cells = 1;
+    node->enabled = !parent || parent->enabled;
+    if (previous)
+        previous->sibling = node;
+    else if (parent)
+        parent->child = node;
+    if (table.last)
+        table.last->next = node;
+    else
+        table.root = node;
+    table.last = node;
+    return node;
+}
+
+void bb_node_learn(struct bb_node *node, const struct bb_property *property)
+{
+    const char *name = property->name;
+    uint32_t cell = property->length == 4 ? bb_cell(property->value, 0) : UINT32_MAX;
+    if (name[0] == '#' && (!strcmp(name, "#address-cells") || !strcmp(name, "#size-cells"))) {
+        if (cell > BB_NODE_CELLS) {
+            bb_property_bad(node, property, "a cell of 0 to 4");
+            cell = BB_BAD_CELLS;
+        }
+        *(name[1] == 'a' ? &node->address_cells : &node->size_cells) = (uint8_t)cell;
+    } else if (name[0] == 's' && !strcmp(name, "status")) {
+        const char *status = property->value;
+        bool ended = property->length && !status[property->length - 1];
+        if (!ended)
+            bb_property_bad(node, property, "a string");
+        if (!ended || (strcmp(status, "okay") && strcmp(status, "ok")))
+            node->enabled = false;
+    } else if ((name[0] == 'p' && !strcmp(name, "phandle")) ||
+               (name[0] == 'l' && !strcmp(name, "linux,phandle"))) {
+        if (cell && cell != UINT32_MAX)
+            node->phandle = cell;
+        else
+            bb_property_bad(node, property, "a cell, neither 0 nor 0xffffffff");
+    }
+}
+
+static bool make_slots(struct slots *slots, size_t count)
+{
+    slots->bits = 1;
+    while ((size_t)1 << slots->bits < 2 * count)
+        slots->bits++;
+    slots->slot = bb_arena_alloc(sizeof(struct bb_node *) << slots->bits, sizeof(void *));
+    return slots->slot;
+}
+
+/* The slot that holds the node with this phandle, or with the same parent and name as `named`; if
+ * there is none, the empty slot where it belongs. */
+static struct bb_node **find_slot(const struct slots *slots, uint32_t phandle,
+                                  const struct bb_node *named)
+{
+    uint32_t key = named ? entry_of(named)->hash : phandle;
+    size_t i = key * 2654435769u >> (32 - slots->bits);
+    for (;; i = (i + 1) & (((size_t)1 << slots->bits) - 1)) {
+        const struct bb_node *node = slots->slot[i];
+        if (!node || (named ? entry_of(node)->hash == key && node->parent == named->parent &&
+                                  !strcmp(node->name, named->name)
+                            : node->phandle == phandle))
+            return &slots->slot[i];
+    }
+}
+
+static void fill_slots(const struct slots *slots, bool names, const char *what)
+{
+    const struct bb_node *twice = NULL;
+    unsigned count = 0;
+    bb_for_each_node (node) {
+        if (!names && !node->phandle)
+            continue;
+        struct bb_node **slot = find_slot(slots, node->phandle, names ? node : NULL);
+        if (!*slot)
+            *slot = node;
+        else if (!count++)
+            twice = node;
+    }
+    if (twice) {
+        char path[100];
+        bb_node_path(twice, path, sizeof(path));
+        bb_print(BB_WARNING,
+                 "device tree: %s has the %s of an earlier node, which counts (%u such)", path,
+                 what, count);
+    }
+}
+
+int bb_node_index(void)
+{
+    struct slots names;
+    size_t nodes = 0, phandles = 0;
+    bb_for_each_node (node) {
+        nodes++;
+        phandles += node->phandle != 0;
+    }
+    if (!make_slots(&table.phandles, phandles))
+        return -ENOMEM;
+    fill_slots(&table.phandles, false, "phandle");
+    size_t mark = bb_arena_mark();
+    if (!make_slots(&names, nodes))
+        return -ENOMEM;
+    fill_slots(&names, true, "name");
+    bb_arena_reset(mark);
+    return 0;
+}
+
+int bb_node_append(struct bb_node *parent, const struct bb_bus *bus, const char *name,
+                   const struct bb_property *properties, size_t count, struct bb_node **node)
+{
+    struct bb_property *none;
+    struct bb_node *previous = parent ? parent->child : NULL;
+    unsigned depth = 1;
+    for (const struct bb_node *above = parent; above; above = above->parent)
+        depth++;
+    uint32_t hash = bb_node_hash(parent, name);
+    if (!hash || !parent != !table.root || !*name != !parent || depth > BB_NODE_DEPTH ||
+        count > UINT16_MAX)
+        return -EINVAL;
+    while (previous && previous->sibling)
+        previous = previous->sibling;
+    struct bb_node *new = bb_node_new(parent, previous, name, hash, 0, &none);
+    if (!new)
+        return -ENOMEM;
+    new->bus = bus;
+    new->properties = properties;
+    new->property_count = (uint16_t)count;
+    for (size_t i = 0; i < count; i++)
+        bb_node_learn(new, &properties[i]);
+    if (node)
+        *node = new;
+    return 0;
+}
+
+void bb_node_reset(void)
+{
+    memset(&table, 0, sizeof(table));
+}
+
+/* ---- Finding ---- */
+
+struct bb_node *bb_node_root(void)
+{
+    return table.root;
+}
+
+struct bb_node *bb_node_last(void)
+{
+    return table.last;
+}
+
+struct bb_node *bb_node_next(const struct bb_node *node)
+{
+    return node->next;
+}
+
+struct bb_node *bb_node_by_phandle(uint32_t phandle)
+{
+    return table.phandles.slot && phandle ? *find_slot(&table.phandles, phandle, NULL) : NULL;
+}
+
+struct bb_node *bb_node_by_compatible(const char *compatible)
+{
+    bb_for_each_node (node)
+        if (node->enabled && bb_node_compatible(node, compatible))
+            return node;
+    return NULL;
+}
+
+/* The length of a path's next name, which ends at '/', ':' or the end. */
+static size_t name_length(const char *path)
+{
+    size_t length = 0;
+    while (path[length] && path[length] != '/' && path[length] != ':')
+        length++;
+    return length;
+}
+
+/* The child called `name`; a name without unit address also finds the only child that has one. */
+static struct bb_node *find_child(const struct bb_node *parent, const char *name, size_t length)
+{
+    struct bb_node *found = NULL;
+    bool several = false;
+    bb_for_each_child (child, parent) {
+        if (*child->name != *name || strncmp(child->name, name, length))
+            continue;
+        if (!child->name[length])
+            return child;
+        if (child->name[length] == '@') {
+            several = found;
+            found = child;
+        }
+    }
+    return several ? NULL : found;
+}
+
+static struct bb_node *find_below(struct bb_node *node, const char *path)
+{
+    while (node) {
+        while (*path == '/')
+            path++;
+        size_t length = name_length(path);
+        if (!length)
+            break;
+        node = find_child(node, path, length);
+        path += length;
+    }
+    return node;
+}
+
+struct bb_node *bb_node_find(const char *path)
+{
+    if (*path == '/')
+        return find_below(table.root, path);
+    size_t length = name_length(path);
+    const struct bb_node *aliases = find_below(table.root, "aliases");
+    for (size_t i = 0; aliases && i < aliases->property_count; i++) {
+        const char *name = aliases->properties[i].name, *target;
+        if (!strncmp(name, path, length) && !name[length] &&
+            !bb_node_string(aliases, name, &target) && *target == '/')
+            return find_below(find_below(table.root, target), path + length);
+    }
+    return NULL;
+}
+
+struct bb_node *bb_node_stdout(void)
+{
+    const struct bb_node *chosen = find_below(table.root, "chosen");
+    const char *path;
+    if (!chosen || (bb_node_string(chosen, "stdout-path", &path) &&
+                    bb_node_string(chosen, "linux,stdout-path", &path)))
+        return NULL;
+    return bb_node_find(path);
+}
+
+const char *bb_node_alias(const struct bb_node *node)
+{
+    const struct bb_node *aliases = find_below(table.root, "aliases");
+    for (size_t i = 0; aliases && i < aliases->property_count; i++) {
+        const char *name = aliases->properties[i].name, *path;
+        if (!bb_node_string(aliases, name, &path) && *path == '/' &&
+            find_below(table.root, path) == node)
+            return name;
+    }
+    return NULL;
+}
+
+size_t bb_node_path(const struct bb_node *node, char *buffer, size_t size)
+{
+    size_t length = 0;
+    for (const struct bb_node *n = node; n->parent; n = n->parent)
+        length += 1 + strlen(n->name);
+    size_t end = length;
+    for (const struct bb_node *n = node; n->parent; n = n->parent) {
+        size_t name = strlen(n->name);
+        end -= 1 + name;
+        for (size_t i = 0; i <= name && end + i + 1 < size; i++)
+            buffer[end + i] = i ? n->name[i - 1] : '/';
+    }
+    if (!length && size > 1)
+        buffer[length++] = '/';
+    if (size)
+        buffer[length < size ? length : size - 1] = '\0';
+    return length ? length : 1;
+}
+
+/* ---- Properties ---- */
+
+const struct bb_property *bb_node_property(const struct bb_node *node, const char *name)
+{
+    const struct bb_property *end = node->properties + node->property_count;
+    for (const struct bb_property *property = node->properties; property < end; property++)
+        if (*property->name == *name && !strcmp(property->name, name))
+            return property;
+    return NULL;
+}
+
+bool bb_node_has(const struct bb_node *node, const char *name)
+{
+    return bb_node_property(node, name) != NULL;
+}
+
+int bb_property_bad(const struct bb_node *node, const struct bb_property *property,
+                    const char *expected)
+{
+    size_t index = (size_t)(property - node->properties);
+    uint32_t bit = 1u << (index < 31 ? index : 31);
+    if (!(entry_of(node)->reported & bit)) {
+        char path[100];
+        entry_of(node)->reported |= bit;
+        bb_node_path(node, path, sizeof(path));
+        bb_print(BB_WARNING, "%s: %s (%u bytes) is malformed: expected %s", path, property->name,
+                 (unsigned)property->length, expected);
+    }
+    return -EINVAL;
+}
+
+/* Finds a property of whole cells, at least `least` and at most `most` of them. */
+static int find_cells(const struct bb_node *node, const char *name, uint32_t least, uint32_t most,
+                      const struct bb_property **property)
+{
+    *property = bb_node_property(node, name);
+    if (!*property)
+        return -ENOENT;
+    uint32_t length = (*property)->length;
+    if (length % 4 || length / 4 < least || length / 4 > most)
+        return bb_property_bad(node, *property,
+                               most == 1   ? "one cell"
+                               : most == 2 ? "one cell or two"
+                                           : "whole cells");
+    return 0;
+}
+
+int bb_node_u32(const struct bb_node *node, const char *name, uint32_t *value)
+{
+    const struct bb_property *property;
+    int error = find_cells(node, name, 1, 1, &property);
+    if (!error)
+        *value = bb_cell(property->value, 0);
+    return error;
+}
+
+int bb_node_u32_at(const struct bb_node *node, const char *name, size_t index, uint32_t *value)
+{
+    const struct bb_property *property;
+    int error = find_cells(node, name, 0, UINT32_MAX, &property);
+    if (!error && index >= property->length / 4)
+        error = -ERANGE;
+    if (!error)
+        *value = bb_cell(property->value, index);
+    return error;
+}
+
+int bb_node_u64(const struct bb_node *node, const char *name, uint64_t *value)
+{
+    const struct bb_property *property;
+    int error = find_cells(node, name, 1, 2, &property);
+    if (error)
+        return error;
+    *value = bb_cell(property->value, 0);
+    if (property->length == 8)
+        *value = *value << 32 | bb_cell(property->value, 1);
+    return 0;
+}
+
+/* Goes through a string list up to `index`, or up to the string that equals `wanted`. */
+static int find_string(const struct bb_node *node, const char *name, size_t index,
+                       const char *wanted, const char **value)
+{
+    const struct bb_property *property = bb_node_property(node, name);
+    if (!property)
+        return -ENOENT;
+    const char *text = property->value, *end = text + property->length;
+    if (!property->length || end[-1])
+        return bb_property_bad(node, property, "strings, each ended by a zero byte");
+    for (int i = 0; text < end; i++, text += strlen(text) + 1) {
+        if (wanted ? *text == *wanted && !strcmp(text, wanted) : (size_t)i == index) {
+            *value = text;
+            return i;
+        }
+    }
+    return wanted ? -ENOENT : -ERANGE;
+}
+
+int bb_node_string_at(const struct bb_node *node, const char *name, size_t index,
+                      const char **value)
+{
+    int found = find_string(node, name, index, NULL, value);
+    return found < 0 ? found : 0;
+}
+
+int bb_node_string(const struct bb_node *node, const char *name, const char **value)
+{
+    return bb_node_string_at(node, name, 0, value);
+}
+
+int bb_node_string_index(const struct bb_node *node, const char *name, const char *text)
+{
+    const char *value;
+    return find_string(node, name, 0, text, &value);
+}
+
+bool bb_node_compatible(const struct bb_node *node, const char *compatible)
+{
+    return bb_node_string_index(node, "compatible", compatible) >= 0;
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the readers of the node table share: fdt.c, node.c, address.c, reference.c, regions.c. */
+#ifndef BUSBAR_CORE_NODE_H
+#define BUSBAR_CORE_NODE_H
+
+#include <busbar/node.h>
+
+enum {
+    BB_NODE_DEPTH = 64,    /* deeper nodes are refused, so that walks up and down stay bounded */
+    BB_NODE_CELLS = 4,     /* most cells of an address or a size */
+    BB_BAD_CELLS = 0xff,   /* address_cells or size_cells of a node whose property is unusable */
+    BB_INTERRUPT_HOPS = 16 /* most interrupt parents and nexus nodes on one way to a controller */
+};
+
+/* Words of a tree are big endian, and those of appended nodes need not be aligned. */
+static inline uint32_t bb_cell(const void *value, size_t index)
+{
+    uint32_t cell;
+    __builtin_memcpy(&cell, (const char *)value + 4 * index, sizeof(cell));
+    return __builtin_bswap32(cell);
+}
+
+/* A new node after all others, with room for `count` properties, which the caller fills in and then
+ * shows to bb_node_learn(). `previous` is the parent's last child so far, or NULL. `hash` comes
+ * from bb_node_hash(). NULL when the arena is full. */
+struct bb_node *bb_node_new(struct bb_node *parent, struct bb_node *previous, const char *name,
+                            uint32_t hash, size_t count, struct bb_property **properties);
+size_t bb_node_bytes(size_t count); /* of arena, for such a node */
+/* Tells the node's name from its siblings'; 0 when it holds what no name may. */
+uint32_t bb_node_hash(const struct bb_node *parent, const char *name);
+/* Remembers what the table itself needs: cell counts, status, phandle. */
+void bb_node_learn(struct bb_node *node, const struct bb_property *property);
+/* After the last node of a tree: makes the phandle index and reports what appears twice. */
+int bb_node_index(void);
+
+/* Names a malformed property in the log, once; always -EINVAL. */
+int bb_property_bad(const struct bb_node *node, const struct bb_property *property,
+                    const char *expected);
+/* Region `index` of reg as it stands there, not translated. */
+int bb_node_reg_local(const struct bb_node *node, size_t index, uint64_t *address, uint64_t *size);
+
+/* Of the tree that was loaded last: how many bytes it fills, and its memory reservations (false
+ * past the last). */
+size_t bb_tree_extent(void);
+bool bb_tree_reservation(size_t index, uint64_t *start, uint64_t *size);
+
+#endif
