@@ -176,8 +176,9 @@ void bb_arch_print_state(void)
                        (unsigned long long)(uintptr_t)bb_text_start,
                        (unsigned long long)((uintptr_t)bb_text_start - bb_moved));
     print_build_id();
-    if (frame)
-        bb_panic_print("elr 0x%016llx\n", (unsigned long long)(frame->elr - bb_moved));
+    if (frame) /* a function that calls none leaves its caller in the link register alone */
+        bb_panic_print("elr 0x%016llx\nlr 0x%016llx\n", (unsigned long long)(frame->elr - bb_moved),
+                       (unsigned long long)(frame->x[30] - bb_moved));
     print_returns(frame ? frame->x[29] : (uintptr_t)__builtin_frame_address(0));
 }
 
