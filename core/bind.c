@@ -45,6 +45,15 @@ static uint32_t hash_string(const char *text)
     return hash;
 }
 
+/* The build's drivers, unless somebody put others there. */
+static void fill_binder(void)
+{
+    if (bb_binder.drivers)
+        return;
+    bb_binder.drivers = bb_drivers;
+    bb_binder.count = bb_driver_count;
+}
+
 static int index_matches(const struct bb_binder *binder)
 {
     if (matches.slots && matches.drivers == binder->drivers)
@@ -113,6 +122,7 @@ const struct bb_driver *bb_bind_choose(const struct bb_binder *binder, const str
                                        const struct bb_match **match)
 {
     const struct bb_driver *unreached;
+    fill_binder();
     return choose(binder, node, match, &unreached);
 }
 
@@ -325,13 +335,10 @@ static void append_named_nodes(void)
 /* The manifest's order decides between independent devices; what they need comes first anyway. */
 void bb_bind_all(void)
 {
-    if (!bb_binder.drivers) {
-        bb_binder.drivers = bb_drivers;
-        bb_binder.count = bb_driver_count;
-    }
     struct bb_node *first = bb_node_root();
     if (!first)
         return;
+    fill_binder();
     append_named_nodes();
     first = first->next; /* the root is the machine, not a device */
     while (first) {
