@@ -106,6 +106,7 @@ void bb_start(void)
     bb_arch_park_cores();
     bb_bind_all();
     bb_param_report_unknown();
+    bb_log_show(); /* what waited for the first console */
     if (tell_ticks)
         bb_print(BB_INFO, "main after %llu ticks",
                  (unsigned long long)(bb_arch_counter() - bb_entry_ticks));

@@ -2,8 +2,11 @@
 /* A Linux process: its arguments are the command line, its tree stands in the program. */
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "../core.h"
+
+#define MEMORY_SIZE (16u << 20)
 
 extern const char bb_host_dtb[], bb_host_dtb_end[];
 
@@ -22,12 +25,26 @@ static char *join(int argc, char **argv)
     return line;
 }
 
+/* Memory like a machine's, with the tree at its start. */
+static void *make_memory(size_t tree_size)
+{
+    void *memory =
+        mmap(NULL, MEMORY_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED)
+        return NULL;
+    bb_bootinfo.regions[0] =
+        (struct bb_region){(uintptr_t)memory, MEMORY_SIZE, BB_REGION_RAM, false};
+    bb_bootinfo.region_count = 1;
+    return memcpy(memory, bb_host_dtb, tree_size);
+}
+
 int main(int argc, char **argv)
 {
     char *line = join(argc, argv);
     bb_bootinfo.protocol = "host";
-    bb_bootinfo.tree = bb_host_dtb;
     bb_bootinfo.tree_size = (size_t)(bb_host_dtb_end - bb_host_dtb);
+    bb_bootinfo.tree = make_memory(bb_bootinfo.tree_size);
+    bb_bootinfo.missing = "the process got no memory";
     bb_bootinfo.command_line = line ? line : "";
     bb_start();
     return 0;

@@ -24,16 +24,29 @@ static int host_rtc_get_time(struct bb_rtc *rtc, int64_t *seconds)
     return 0;
 }
 
+static void host_rtc_expired(void *context)
+{
+    struct host_rtc *self = context;
+    bb_host_unwatch(self->fd);
+    self->alarm = -1;
+    bb_rtc_alarm_fired(&self->rtc);
+}
+
+/* The descriptor is watched while armed only, so that a wait knows that nothing can end it. */
 static int host_rtc_set_alarm(struct bb_rtc *rtc, int64_t seconds)
 {
     struct host_rtc *self = bb_container_of(rtc, struct host_rtc, rtc);
-    struct itimerspec when = {0}; /* all zero disarms */
+    struct itimerspec when = {0};
     if (seconds > MAX_SECONDS)
         return -ERANGE;
-    if (seconds >= 0)
-        when.it_value.tv_sec = seconds > self->offset ? seconds - self->offset : 1;
+    bb_host_unwatch(self->fd);
     self->alarm = seconds;
-    return timerfd_settime(self->fd, TFD_TIMER_ABSTIME, &when, NULL) ? -EIO : 0;
+    if (seconds < 0)
+        return 0;
+    when.it_value.tv_sec = seconds > self->offset ? seconds - self->offset : 1;
+    if (timerfd_settime(self->fd, TFD_TIMER_ABSTIME, &when, NULL))
+        return -EIO;
+    return bb_host_watch(self->fd, host_rtc_expired, self);
 }
 
 static int host_rtc_set_time(struct bb_rtc *rtc, int64_t seconds)
@@ -43,16 +56,6 @@ static int host_rtc_set_time(struct bb_rtc *rtc, int64_t seconds)
         return -ERANGE;
     self->offset = seconds - time(NULL);
     return host_rtc_set_alarm(rtc, self->alarm);
-}
-
-static void host_rtc_expired(void *context)
-{
-    struct host_rtc *self = context;
-    uint64_t times;
-    if (read(self->fd, &times, sizeof(times)) < 0)
-        return;
-    self->alarm = -1;
-    bb_rtc_alarm_fired(&self->rtc);
 }
 
 static void host_rtc_release(struct bb_resource *resource)
@@ -70,11 +73,9 @@ static int host_rtc_probe(struct bb_device *device)
     if (self->fd < 0)
         return bb_fail(device, "timer descriptor", -EIO);
     int error = bb_acquire(device, &self->descriptor, "timer descriptor", host_rtc_release);
-    if (error) {
+    if (error)
         close(self->fd);
-        return error;
-    }
-    return bb_host_watch(self->fd, host_rtc_expired, self);
+    return error;
 }
 
 const struct bb_rtc_ops bb_ops_rtc_host_rtc = {
