@@ -139,7 +139,8 @@ exit = 0
         self.assertEqual(boot.exit_status, 0)
 
     def test_refuses_what_is_wrong(self):
-        for old, new, said in (("smp", "smb", "did you mean 'smp'"), ("smp = 4", 'smp = "4"', "smp"),
+        for old, new, said in (("smp", "smb", "did you mean 'smp'"),
+                               ("smp = 4", 'smp = "4"', "smp"),
                                ("expect", "expekt", "did you mean 'expect'"),
                                ('"pl011"', '"("', "regular expression"),
                                ("[[run]]", "[[runs]]", "nothing else"), ('"one"', '"one', "line"),

@@ -96,7 +96,7 @@ class Transcript:
         return lines
 
     def search(self, pattern, final=False):
-        """Match a compiled pattern against the answer, ANSI escapes and carriage returns removed."""
+        """Match a pattern against the answer, ANSI escapes and carriage returns removed."""
         lines = self.answer(final)
         if lines is None:
             return None
@@ -265,15 +265,17 @@ class Dialogue:
         self.deadline = time.monotonic() + timeout
         self.ended = False
 
-    def _until(self, condition, settles=False):
-        """Read until condition(final) holds; False when the program ended or time ran out. With
-        `settles`, silence too says that no more output will come."""
-        heard = time.monotonic()
+    def _until(self, condition, settles=False, most=None):
+        """Read until condition(final) holds; False when the program ended, or time ran out (`most`
+        seconds). With `settles`, silence too says that no more output will come."""
+        heard = began = time.monotonic()
         while True:
             quiet = settles and time.monotonic() - heard > QUIET
             if condition(self.ended or quiet):
                 return True
             left = self.deadline - time.monotonic()
+            if most is not None:
+                left = min(left, began + most - time.monotonic())
             if self.ended or left <= 0:
                 return condition(True)
             data = self.program.read(min(left, 0.5))
@@ -314,6 +316,9 @@ class Dialogue:
             self._until(lambda final: self.ended or self.transcript.at_prompt(final), True)
             if not self.ended and not self.transcript.at_prompt(True):
                 return self._failed(f"send {steps[-1][1]!r}: no prompt after it: {self._why()}")
+        elif any(kind == "send" for kind, _ in steps):
+            # The last pattern may stand in the middle of an answer: let the reader see the rest.
+            self._until(self.transcript.at_prompt, most=QUIET)
         return Outcome(None, self.program.status() if self.ended else None)
 
     def _failed(self, text):

@@ -33,6 +33,41 @@ def sections(platform, elf):
     return found
 
 
+def variable_files(platform, elf):
+    """{address: source file} of variables. nm finds the lines of functions alone in an image made
+    with link-time optimisation, where a variable's place and its declaration stand apart."""
+    text = common.run([tool(platform, "readelf"), "--debug-dump=info", "-W", elf]).stdout
+    entry = re.compile(r"^ *<[0-9a-f]+><([0-9a-f]+)>: Abbrev Number: \d+ \((DW_TAG_\w+)\)")
+    attribute = re.compile(r"^ *<[0-9a-f]+> +DW_AT_(name|location|abstract_origin|specification)"
+                           r" *: (?:\(\w+\) )?(?:\([^)]*offset: 0x[0-9a-f]+\): )?(.*)")
+    files, origins, places = {}, {}, {}
+    offset = tag = unit = None
+    for line in text.splitlines():
+        if found := entry.match(line):
+            offset, tag = int(found[1], 16), found[2]
+            if tag == "DW_TAG_variable":
+                files[offset] = unit
+            continue
+        found = attribute.match(line)
+        if not found:
+            continue
+        key, value = found[1], found[2].strip()
+        if tag == "DW_TAG_compile_unit" and key == "name":
+            unit = value
+        elif tag == "DW_TAG_variable" and key == "location":
+            if address := re.search(r"\(DW_OP_addr: ([0-9a-f]+)\)$", value):
+                places[int(address[1], 16)] = offset
+        elif tag == "DW_TAG_variable" and key != "name":
+            origins[offset] = int(value.strip("<>"), 16)
+    answer = {}
+    for address, offset in places.items():
+        while offset in origins:
+            offset = origins.pop(offset)
+        if files.get(offset):
+            answer[address] = str(elf.parent / files[offset])
+    return answer
+
+
 def source_name(path, symbol):
     """The file a symbol came from, as a path in the repository where it is one."""
     if not path:
@@ -46,6 +81,7 @@ def symbols(platform, elf):
     kinds = {"t": "text", "w": "text", "r": "rodata", "v": "rodata", "d": "data", "b": "bss"}
     text = common.run([tool(platform, "nm"), "--print-size", "--size-sort", "--line-numbers",
                        "--radix=d", elf]).stdout
+    variables = variable_files(platform, elf)
     found, seen = [], set()
     for line in text.splitlines():
         words, _, place = line.partition("\t")
@@ -56,7 +92,8 @@ def symbols(platform, elf):
         if (address, size) in seen:  # another name for the same bytes
             continue
         seen.add((address, size))
-        found.append({"name": name, "file": source_name(place.rpartition(":")[0], name),
+        path = place.rpartition(":")[0] or variables.get(address)
+        found.append({"name": name, "file": source_name(path, name),
                       "section": kinds[letter], "size": size})
     return sorted(found, key=lambda symbol: (-symbol["size"], symbol["name"]))
 

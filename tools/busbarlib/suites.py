@@ -130,7 +130,7 @@ def read_step(fail, step):
         fail(f"a step is {{ send = \"text\" }} or {{ expect = \"regex\" }}, not {step}")
     kind, text = next(iter(step.items()))
     if kind not in ("send", "expect"):
-        fail(f"a step sends or expects; nothing can '{kind}'{manifest.nearest(kind, ['send', 'expect'])}")
+        fail(f"a step cannot '{kind}'{manifest.nearest(kind, ['send', 'expect'])}")
     return kind, text
 
 
