@@ -150,25 +150,17 @@ static bool is_named(const struct bb_console *console, const char *parameter)
 }
 
 /* A console= that names none of the running ones (firmware appends its own) selects them all. */
-static void select_consoles(struct bb_console *starting, struct bb_console *leaving)
+static void select_consoles(void)
 {
     const char *parameter = bb_param_get("console");
-    bool any = false;
     struct bb_console *console;
+    bool any = false;
     for (console = bb_console_first(); console; console = bb_console_next(console)) {
-        console->selected = console != leaving && parameter && is_named(console, parameter);
+        console->selected = parameter && is_named(console, parameter);
         any |= console->selected;
     }
-    if (starting) {
-        starting->selected = parameter && is_named(starting, parameter);
-        any |= starting->selected;
-    }
-    if (any)
-        return;
-    for (console = bb_console_first(); console; console = bb_console_next(console))
-        console->selected = console != leaving;
-    if (starting)
-        starting->selected = true;
+    for (console = bb_console_first(); console && !any; console = bb_console_next(console))
+        console->selected = true;
 }
 
 static int console_notify(struct bb_face *face, bool running)
@@ -176,7 +168,9 @@ static int console_notify(struct bb_face *face, bool running)
     struct bb_console *console = bb_container_of(face, struct bb_console, face);
     struct bb_device *device = face->device;
     if (!running) {
-        select_consoles(NULL, console);
+        select_consoles();
+        if (!bb_console_first())
+            bb_hooks.console_write = NULL;
         return 0;
     }
     int error = bb_publish_u64(device, &console->sent_value, "sent", "bytes", &console->sent);
@@ -187,7 +181,7 @@ static int console_notify(struct bb_face *face, bool running)
         error = bb_publish_u64(device, &console->lost_value, "lost", "bytes", &console->lost);
     if (error)
         return error;
-    select_consoles(console, NULL);
+    select_consoles();
     bb_hooks.console_write = log_sink;
     return 0;
 }
