@@ -62,6 +62,9 @@ static void use(struct bb_timer *timer)
 {
     if (has_source())
         bb_timer_arm(source, UINT64_MAX);
+    /* By way of the architecture's counter: source_count() cannot read the old one and the new. */
+    if (bb_hooks.counter == source_count)
+        bb_time_source(bb_arch_counter, bb_arch_counter_hz());
     source = timer;
     bb_time_source(source_count, timer->hz);
     bb_hooks.wake_at = wake_at;
