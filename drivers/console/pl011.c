@@ -61,7 +61,7 @@ static int pl011_set_line(struct bb_console *console, const struct bb_console_li
     if (!pl011->uartclk.clock)
         return -ENOTSUP;
     if (line->baud == 0 || line->data_bits < 5 || line->data_bits > 8 || line->stop_bits < 1 ||
-        line->stop_bits > 2)
+        line->stop_bits > 2 || line->parity > BB_PARITY_EVEN)
         return -EINVAL;
     int error = bb_clock_rate(&pl011->uartclk, &hz);
     if (error)
