@@ -6,7 +6,7 @@ import subprocess
 
 from . import common
 
-ADDRESS = re.compile(r"^(?:\[[ 0-9.]+\] )?\s*(?:at|pc|elr|lr)\s+(0x[0-9a-f]{8,16})\b", re.I)
+ADDRESS = re.compile(r"^(?:\[[ 0-9.]+\] )?\s*(at|pc|elr|lr)\s+(0x[0-9a-f]{8,16})\b", re.I)
 BUILD_ID = re.compile(r"\bbuild id:? ([0-9a-f]{8,64})\b", re.I)
 
 
@@ -25,21 +25,25 @@ def build_id(elf):
 
 
 def lookup(elf, address):
-    """`function at file:line` for an address, or None when the file knows nothing of it."""
+    """`function at file:line` for an address, and for an inlined one the function it is in; None
+    when the file knows nothing of it."""
     tool = next((name for name in ("aarch64-linux-gnu-addr2line", "addr2line", "llvm-symbolizer")
                  if shutil.which(name)), None)
     if not tool:
         return None
-    if tool == "llvm-symbolizer":
-        answer = _quiet([tool, f"--obj={elf}", hex(address)])
-    else:
-        answer = _quiet([tool, "-f", "-e", str(elf), hex(address)])
-    lines = answer.split("\n")
-    if len(lines) < 2 or lines[0].startswith("??"):
-        return None
-    place = re.sub(r" \(discriminator \d+\)|:\d+(?=:\d+$)", "", lines[1].strip())
-    file, _, line = place.rpartition(":")
-    return f"{lines[0]} at {common.relative(file)}:{line}" if file.strip("?") else lines[0]
+    options = [f"--obj={elf}"] if tool == "llvm-symbolizer" else ["-i", "-f", "-e", str(elf)]
+    lines = _quiet([tool, *options, hex(address)]).splitlines()
+    places = []
+    for function, place in zip(lines[::2], lines[1::2]):
+        if function.startswith("??"):
+            break
+        place = re.sub(r" \(discriminator \d+\)", "", place.strip())
+        # llvm-symbolizer adds a column.
+        found = re.fullmatch(r"(.+?):(\d+)(?::\d+)?", place)
+        known = found and "?" not in found[1]
+        places.append(f"{function} at {common.relative(found[1])}:{found[2]}" if known
+                      else function)
+    return ", in ".join(places) or None
 
 
 class Annotator:
@@ -85,11 +89,11 @@ class Annotator:
         address = ADDRESS.match(text)
         if not address:
             return ""
-        value = int(address.group(1), 16)
+        is_return, value = address.group(1).lower() in ("at", "lr"), int(address.group(2), 16)
         if self._matches is None:
-            self._waiting.append((value, "at " in text))
+            self._waiting.append((value, is_return))
             return ""
-        found = self._explain((value, "at " in text)) if self._matches else None
+        found = self._explain((value, is_return)) if self._matches else None
         return "  " + found.split("  ", 1)[1] if found else ""
 
     def _explain(self, entry):
