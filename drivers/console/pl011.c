@@ -38,11 +38,12 @@ static int pl011_write(struct bb_console *console, const char *data, size_t size
  * it. Writing LCR_H is what takes the divisor over. */
 static int configure(struct pl011 *pl011, uint64_t divisor, uint32_t format)
 {
-    int error = -ETIMEDOUT;
-    for (int tries = 0; error && tries < 10; tries++)
-        error = bb_read32_until(&pl011->regs, UARTFR, BUSY, 0, 10 * BB_MSEC);
-    if (error)
-        return bb_fail(&pl011->device, "BUSY", error);
+    /* What stands in the FIFO of a UART that is off makes it busy, and never leaves. */
+    bool busy = (bb_read32(&pl011->regs, UARTCR) & (UARTEN | TXE)) == (UARTEN | TXE);
+    for (int tries = 0; busy && tries < 10; tries++)
+        busy = bb_read32_until(&pl011->regs, UARTFR, BUSY, 0, 10 * BB_MSEC) != 0;
+    if (busy)
+        return bb_fail(&pl011->device, "BUSY", -ETIMEDOUT);
     bb_write32(&pl011->regs, UARTCR, 0);
     bb_write32(&pl011->regs, UARTLCR_H, 0);
     if (divisor) {

@@ -14,6 +14,7 @@ enum { ENABLE = 1, IMASK = 2, ISTATUS = 4 };
 
 /* Between two looks at the counter a real CPU takes time too; so a polling loop ends. */
 #define LOOK_NS 100
+#define MAX_STORM 1000
 /* A sleep with nothing to wake it would be for ever. */
 #define MAX_SLEEP (3600 * BB_SEC)
 
@@ -23,8 +24,7 @@ static struct {
     uint64_t compare;
     uint32_t control;
     bool line, timer_line;
-    unsigned storm; /* interrupts taken without time moving on */
-    uint64_t storm_time;
+    unsigned storm;             /* interrupts taken since the line was last down */
     struct world_event *events; /* by due time */
     jmp_buf end;
     bool ending;
@@ -133,27 +133,38 @@ void world_at(struct world_event *event, uint64_t due)
     *at = event;
 }
 
+/* The line is a level: while it is up and nothing masks it, the CPU takes interrupts. */
+static void take_interrupts(void)
+{
+    uintptr_t masked = bb_arch_irq_save();
+
+    if (!masked && world.line && !bb_arch_in_interrupt()) {
+        if (++world.storm > MAX_STORM)
+            world_fail("cpu", "an interrupt comes again and again: its cause is never cleared");
+        bb_host_raise_interrupt(); /* taken by what follows */
+    }
+    bb_arch_irq_restore(masked);
+}
+
 void world_interrupt(void *context, unsigned number, bool level)
 {
     (void)context;
     (void)number;
     bool rises = level && !world.line;
     world.line = level;
-    if (!rises)
-        return;
-    if (world.storm_time != world.now)
+    if (!level)
         world.storm = 0;
-    world.storm_time = world.now;
-    if (++world.storm > 1000)
-        world_fail("cpu", "an interrupt comes again and again: its cause was never cleared");
-    bb_host_raise_interrupt();
+    if (rises)
+        bb_host_raise_interrupt();
 }
 
 static uint64_t cpu_counter(void *context)
 {
     (void)context;
     world_advance(LOOK_NS);
-    return ticks();
+    uint64_t now = ticks(); /* an interrupt comes before or after, not in between */
+    take_interrupts();
+    return now;
 }
 
 static void cpu_timer_compare(void *context, uint64_t compare)

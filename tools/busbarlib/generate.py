@@ -23,6 +23,7 @@ if __package__ in (None, ""):
 
 from busbarlib import ROOT, BusbarError
 from busbarlib.manifest import all_apps, all_drivers, load_app, load_driver, load_platform
+from busbarlib.relocations import pack
 
 LICENCE = "/* SPDX-License-Identifier: BSD-2-Clause */\n/* Made by the build; do not edit. */\n"
 
@@ -135,7 +136,8 @@ def configure(options):
         plan += [("all-driver", _shown(driver.path)) for driver in drivers]
         plan += _sources("desk", "tools/desk/*.c")
     if options.tests:
-        plan += _sources("test-support", "tests/models/*.c", "tests/conformance/*.c")
+        plan += _sources("test-support", "tests/models/*.c", "tests/conformance/*.c",
+                         "tests/unit/harness.c")
         plan += _sources("test", "tests/unit/test_*.c")
         return plan
 
@@ -192,7 +194,9 @@ def image(options):
     if subprocess.run(command, check=False).returncode:
         raise BusbarError(f"{options.elf}: objcopy failed; its message is above")
     try:
-        check_arm64_header(Path(options.output).read_bytes(), options.output)
+        blob = pack(Path(options.elf).read_bytes(), Path(options.output).read_bytes())
+        Path(options.output).write_bytes(blob)
+        check_arm64_header(blob, options.output)
     except BusbarError:
         Path(options.output).unlink()
         raise

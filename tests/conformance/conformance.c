@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Runs the suites and counts. */
+#include "conformance.h"
+
+#include <busbar/device.h>
+#include <busbar/log.h>
+
+static const struct conformance_suite *const suites[] = {
+    &conformance_board,    &conformance_clock,        &conformance_console, &conformance_entropy,
+    &conformance_firmware, &conformance_gpio,         &conformance_irq,     &conformance_mailbox,
+    &conformance_rtc,      &conformance_power_domain, &conformance_thermal, &conformance_timer,
+};
+
+bool bb_check(struct conformance *run, bool condition, const char *text)
+{
+    if (condition) {
+        run->passed++;
+    } else {
+        run->failed++;
+        bb_print(BB_ERROR, "FAILED %s on %s: %s", run->suite, run->device, text);
+    }
+    return condition;
+}
+
+void bb_skip(struct conformance *run, const char *text)
+{
+    run->skipped++;
+    bb_print(BB_INFO, "skipped %s on %s: %s", run->suite, run->device, text);
+}
+
+void conformance_run(struct conformance *run)
+{
+    for (size_t i = 0; i < BB_ARRAY_SIZE(suites); i++) {
+        for (struct bb_face *face = bb_face_first(suites[i]->class); face; face = face->next) {
+            run->suite = suites[i]->name;
+            run->device = face->device->name;
+            suites[i]->run(run, face);
+        }
+    }
+}

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* rtc/pl031 on its model. */
+#include "harness.h"
+
+#include <busbar/rtc.h>
+
+#include <tests/models/boards.h>
+
+static void test_conformance(void **state)
+{
+    (void)state;
+    virt_prepare(NULL);
+    boot(NULL);
+    conform();
+}
+
+static void test_time(void **state)
+{
+    (void)state;
+    virt_prepare(NULL);
+    boot(NULL);
+    struct bb_rtc *rtc = face_at(rtc, VIRT_PL031);
+    int64_t now;
+
+    assert_true(virt.pl031.control & 1);
+    virt.pl031.count = 0xfffffffe; /* past 2038, and near the end */
+    assert_int_equal(bb_rtc_get_time(rtc, &now), 0);
+    assert_true(now == 0xfffffffe);
+    assert_int_equal(bb_rtc_set_time(rtc, 0xffffffff), 0);
+    assert_int_equal(virt.pl031.count, 0xffffffff);
+    assert_int_equal(bb_rtc_set_time(rtc, 0x100000000), -ERANGE);
+    assert_int_equal(bb_rtc_set_time(rtc, -1), -ERANGE);
+    assert_int_equal(virt.pl031.count, 0xffffffff);
+}
+
+static void count_call(struct bb_rtc *rtc, void *context)
+{
+    (void)rtc;
+    ++*(unsigned *)context;
+}
+
+static void test_stale_alarm(void **state)
+{
+    (void)state;
+    virt_prepare(NULL);
+    /* What a boot loader left: the alarm went off long ago, and its interrupt is on. */
+    virt.pl031.ris = virt.pl031.imsc = 1;
+    boot(NULL);
+    struct bb_rtc *rtc = face_at(rtc, VIRT_PL031);
+    unsigned calls = 0;
+
+    assert_int_equal(bb_rtc_set_alarm(rtc, virt.pl031.count + 100, count_call, &calls), 0);
+    bb_sleep(50 * BB_SEC);
+    assert_int_equal(calls, 0);
+    bb_sleep(51 * BB_SEC);
+    assert_int_equal(calls, 1);
+    assert_int_equal(virt.pl031.ris & virt.pl031.imsc, 0);
+}
+
+static void test_remove(void **state)
+{
+    (void)state;
+    virt_prepare(NULL);
+    boot(NULL);
+    struct bb_rtc *rtc = face_at(rtc, VIRT_PL031);
+    unsigned calls = 0;
+    int64_t now;
+
+    assert_int_equal(bb_rtc_set_alarm(rtc, virt.pl031.count + 2, count_call, &calls), 0);
+    bb_face_get(&rtc->face);
+    must_remove(VIRT_PL031);
+    assert_int_equal(virt.pl031.imsc, 0);
+    assert_false(virt.gic->enabled[32 + VIRT_SPI_PL031]);
+    assert_int_equal(bb_rtc_get_time(rtc, &now), -ENODEV);
+    assert_int_equal(bb_rtc_set_time(rtc, 1), -ENODEV);
+    bb_sleep(5 * BB_SEC);
+    assert_int_equal(calls, 0);
+    bb_face_put(&rtc->face);
+}
+
+int main(void)
+{
+    static const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_conformance),
+        cmocka_unit_test(test_time),
+        cmocka_unit_test(test_stale_alarm),
+        cmocka_unit_test(test_remove),
+    };
+    return run_apart(tests, BB_ARRAY_SIZE(tests));
+}
