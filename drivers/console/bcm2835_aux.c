@@ -123,7 +123,8 @@ static int bcm2835_aux_probe(struct bb_device *device)
     bb_node_u32(device->node, "current-speed", &line.baud);
     if (aux->baud)
         line.baud = aux->baud;
-    warn(device, "baud rate", bcm2835_aux_set_line(&aux->console, &line));
+    if (aux->clock.clock)
+        warn(device, "baud rate", bcm2835_aux_set_line(&aux->console, &line));
     bb_write32(&aux->regs, AUX_MU_IIR, IIR_CLEAR_RECEIVE);
     error = bb_interrupt_get(device, 0, bcm2835_aux_interrupt, &aux->interrupt);
     warn(device, "input", error);
