@@ -91,6 +91,18 @@ static void log_sink(const char *text, size_t size)
     bb_console_print(NULL, text, size);
 }
 
+void bb_console_flush(void)
+{
+    uint64_t since = bb_time();
+    struct bb_console *console = bb_console_first();
+    for (uint32_t tries = 0; console && tries < MAX_TRIES; tries++) {
+        if (bb_time() - since >= PATIENCE_MS * BB_MSEC)
+            return;
+        if (!BB_BOUND_CONSOLE.idle || BB_BOUND_CONSOLE.idle(console))
+            console = bb_console_next(console);
+    }
+}
+
 void bb_console_printf(struct bb_console *console, const char *format, ...)
 {
     char text[512];

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Ending the program, by whichever device can; power domains, on while they are held. */
 #include <busbar/arch.h>
+#include <busbar/console.h>
 #include <busbar/hooks.h>
 #include <busbar/poll.h>
 #include <busbar/power.h>
@@ -58,6 +59,7 @@ static void finish(void)
     if (!bb_arch_in_interrupt())
         (void)bb_poll();
     (void)bb_arch_irq_save();
+    bb_console_flush();
 }
 
 void bb_power_off(void)
@@ -84,6 +86,7 @@ void bb_power_exit(int status)
 
 static void off_hook(int status)
 {
+    bb_console_flush();
     try_exit(status);
     try_off();
 }

@@ -80,6 +80,11 @@ static int pl011_set_line(struct bb_console *console, const struct bb_console_li
     return configure(pl011, divisor, format);
 }
 
+static bool pl011_idle(struct bb_console *console)
+{
+    return !(bb_read32(&bb_container_of(console, struct pl011, console)->regs, UARTFR) & BUSY);
+}
+
 static void pl011_interrupt(struct bb_interrupt *interrupt)
 {
     struct pl011 *pl011 = bb_container_of(interrupt, struct pl011, interrupt);
@@ -138,6 +143,7 @@ static void pl011_early_putc(uintptr_t base, char c)
 const struct bb_console_ops bb_ops_console_pl011 = {
     .write = pl011_write,
     .set_line = pl011_set_line,
+    .idle = pl011_idle,
 };
 
 BB_DRIVER(console, pl011, .bus = &bb_mmio_bus, .match = BB_MATCH({"arm,pl011"}),

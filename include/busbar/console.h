@@ -45,6 +45,8 @@ struct bb_console_ops {
     /* Changes speed and format after the last byte has left. -EINVAL for what the hardware cannot
      * do (more than 3 % off the baud rate counts as cannot). NULL: fixed. Thread context. */
     int (*set_line)(struct bb_console *console, const struct bb_console_line *line);
+    /* Whether all that was written has left the chip. NULL: it cannot tell. Every context. */
+    bool (*idle)(struct bb_console *console);
 };
 
 BB_CLASS_FINDERS(console)
@@ -70,6 +72,9 @@ size_t bb_console_read(struct bb_console *console, char *buffer, size_t size);
 /* Writes everything, newline as CR LF, waiting up to 50 ms while the console takes nothing. NULL:
  * every selected console. Thread and early context. bb_console_printf() cuts at 511 bytes. */
 void bb_console_print(struct bb_console *console, const char *text, size_t size);
+/* Waits until every console has sent all it took, at most 50 ms: before the power goes. Every
+ * context. */
+void bb_console_flush(void);
 void bb_console_printf(struct bb_console *console, const char *format, ...) BB_PRINTF(2, 3);
 
 /* For drivers: a byte has arrived. Every context. */

@@ -18,6 +18,7 @@ struct fake {
     size_t room;  /* taken in one call at most */
     int error;    /* returned instead */
     size_t calls; /* of write */
+    bool busy;
 };
 
 static int fake_write(struct bb_console *console, const char *data, size_t size)
@@ -39,7 +40,12 @@ static int fake_probe(struct bb_device *device)
     return 0;
 }
 
-const struct bb_console_ops bb_ops_console_fake = {.write = fake_write};
+static bool fake_idle(struct bb_console *console)
+{
+    return !bb_container_of(console, struct fake, console)->busy;
+}
+
+const struct bb_console_ops bb_ops_console_fake = {.write = fake_write, .idle = fake_idle};
 BB_DRIVER(console, fake, .bus = &bb_mmio_bus, .match = BB_MATCH({"test,fake"}),
           .probe = fake_probe);
 
@@ -291,6 +297,18 @@ static void test_line_settings_are_optional(void **state)
     assert_int_equal(bb_console_set_line(&fake_at("/first")->console, &line), -ENOTSUP);
 }
 
+static void test_flush_waits_with_a_bound(void **state)
+{
+    (void)state;
+    start("");
+    uint64_t begin = world_now();
+    bb_console_flush();
+    assert_true(world_now() - begin < BB_MSEC);
+    fake_at("/second")->busy = true;
+    bb_console_flush();
+    assert_in_range(world_now() - begin, 50 * BB_MSEC, 51 * BB_MSEC);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -307,6 +325,7 @@ int main(void)
         cmocka_unit_test(test_full_ring_loses_the_newest),
         cmocka_unit_test(test_reading_from_any_console),
         cmocka_unit_test(test_line_settings_are_optional),
+        cmocka_unit_test(test_flush_waits_with_a_bound),
     };
     return run_apart(tests, BB_ARRAY_SIZE(tests));
 }
