@@ -3,7 +3,6 @@
 #include <busbar/app.h>
 #include <busbar/arch.h>
 #include <busbar/boot.h>
-#include <busbar/config.h>
 #include <busbar/hooks.h>
 #include <busbar/log.h>
 #include <busbar/param.h>
@@ -85,9 +84,8 @@ static BB_NORETURN void finish(int status, bool tell_ticks)
 
 void bb_start(void)
 {
-#ifdef BB_EARLY_CONSOLE_DRIVER
-    use_early(&BB_EARLY_CONSOLE_DRIVER, BB_EARLY_CONSOLE_BASE, 4096);
-#endif
+    if (bb_early_console.driver)
+        use_early(bb_early_console.driver, bb_early_console.address, 4096);
     bb_log_show();
     if (!bb_bootinfo.tree) {
         bb_print(BB_ERROR, "no device tree: %s", bb_bootinfo.missing);

@@ -28,10 +28,10 @@ CORE_HEADERS = {"app", "arch", "arch_aarch64", "arch_host", "arena", "base", "bo
                 "bind", "config"}
 BUS_HEADERS = {"mmio"}
 RUNTIME = {"_start", "main", "memcpy", "memmove", "memset", "memcmp", "memchr", "memrchr", "strlen",
-           "strnlen", "strcmp", "strncmp", "strchr", "strrchr", "strtoul", "__stack_chk_guard",
+           "strnlen", "strcmp", "strncmp", "strchr", "strrchr", "strcspn", "strtoul", "__stack_chk_guard",
            "__stack_chk_fail"}
 # Core calls these by name, and the application or the build supplies them.
-SUPPLIED = {"bb_main", "bb_drivers", "bb_driver_count"}
+SUPPLIED = {"bb_main", "bb_drivers", "bb_driver_count", "bb_early_console"}
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.MULTILINE)
 
 faults = []

@@ -185,6 +185,11 @@ struct bb_driver {
 /* The manifest's drivers, in its order; made by the build. */
 extern const struct bb_driver *const bb_drivers[];
 extern const size_t bb_driver_count;
+/* Where messages go before a tree names a console, and without one; driver NULL: nowhere. */
+extern const struct bb_early_console {
+    const struct bb_driver *driver;
+    uint64_t address;
+} bb_early_console;
 
 /* Binds every enabled node that names a device. Called once at start; again after nodes were
  * appended later. A node that runs or that failed is left as it is. */

@@ -292,10 +292,13 @@ class Generated(Repository):
             '#define BB_VERSION "7.8"',
             '#define BB_PLATFORM_NAME "board"',
             "#define BB_ARENA_SIZE 65536",
-            "#define BB_EARLY_CONSOLE_DRIVER bb_driver_console_pl011",
-            "#define BB_EARLY_CONSOLE_BASE 0x9000000",
         ):
             self.assertIn(line + "\n", header)
+
+    def test_early_console(self):
+        self.configure()
+        line = "bb_early_console = {&bb_driver_console_pl011, 0x9000000};\n"
+        self.assertIn(line, self.read("drivers.c"))
 
     def test_unchanged_files_are_left_alone(self):
         self.configure()

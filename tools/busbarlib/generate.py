@@ -38,14 +38,17 @@ def write(path, text):
         path.write_text(text, encoding="utf-8")
 
 
-def drivers_source(drivers):
-    """The driver array. An empty list still makes an array that C accepts."""
+def drivers_source(drivers, early_console=None):
+    """The driver array, which an empty list still makes one that C accepts, and which of them
+    writes before any is bound."""
     lines = [LICENCE, "#include <busbar/device.h>\n\n"]
     lines += [f"extern const struct bb_driver {driver.symbol};\n" for driver in drivers]
     lines.append("\nconst struct bb_driver *const bb_drivers[] = {\n")
     lines += [f"    &{driver.symbol},\n" for driver in drivers] or ["    NULL,\n"]
     lines.append("};\n")
     lines.append(f"const size_t bb_driver_count = {len(drivers)};\n")
+    early = f"&{early_console.driver.symbol}, {early_console.address:#x}" if early_console else "0"
+    lines.append(f"const struct bb_early_console bb_early_console = {{{early}}};\n")
     return "".join(lines)
 
 
@@ -75,17 +78,12 @@ def version():
     return re.search(r"^\s*version: '([^']+)'", text, re.MULTILINE)[1]
 
 
-def config_header(name, arena, early_console, buildtype):
+def config_header(name, arena, buildtype):
     lines = [LICENCE, "#ifndef BUSBAR_CONFIG_H\n#define BUSBAR_CONFIG_H\n\n"]
     lines.append(f'#define BB_VERSION "{version()}"\n')
     lines.append(f"#define BB_PLATFORM_NAME {json.dumps(name)}\n")
     lines.append(f'#define BB_BUILD_TYPE "{buildtype}"\n')
     lines.append(f"#ifndef BB_ARENA_SIZE\n#define BB_ARENA_SIZE {arena}\n#endif\n")
-    if early_console:
-        symbol = early_console.driver.symbol
-        lines.append(f"\nstruct bb_driver;\nextern const struct bb_driver {symbol};\n")
-        lines.append(f"#define BB_EARLY_CONSOLE_DRIVER {symbol}\n")
-        lines.append(f"#define BB_EARLY_CONSOLE_BASE {early_console.address:#x}\n")
     lines.append("\n#endif\n")
     return "".join(lines)
 
@@ -113,10 +111,10 @@ def configure(options):
     plan += _sources("arch-source", f"core/arch/{platform.arch}/*.[cS]")
     plan += _sources("boot", *(f"core/boot/{name.replace('-', '_')}.c" for name in platform.boot))
 
-    write(out / "drivers.c", drivers_source(platform.drivers))
+    write(out / "drivers.c", drivers_source(platform.drivers, platform.early_console))
     write(out / "busbar/bind.h", bind_header(bound(platform.drivers) if release else {}))
-    config = (platform.name, platform.arena, platform.early_console)
-    write(out / "busbar/config.h", config_header(*config, options.buildtype))
+    config = config_header(platform.name, platform.arena, options.buildtype)
+    write(out / "busbar/config.h", config)
     plan += [("driver", _shown(driver.path)) for driver in platform.drivers]
     if release:
         # The bind header follows from what the drivers' own lines say.
@@ -131,7 +129,7 @@ def configure(options):
         drivers = [*all_drivers(), *extra]
         write(out / "all/drivers.c", drivers_source(drivers))
         write(out / "all/busbar/bind.h", bind_header({}))
-        config = config_header("host", ALL_ARENA, None, options.buildtype)
+        config = config_header("host", ALL_ARENA, options.buildtype)
         write(out / "all/busbar/config.h", config)
         plan += [("all-driver", _shown(driver.path)) for driver in drivers]
         plan += _sources("desk", "tools/desk/*.c")
