@@ -132,13 +132,13 @@ static int begin_node(struct pass *pass, int offset, int next)
     if (room >= bb_node_bytes(count))
         node = bb_node_new(pass->open, pass->closed, name, hash, count, &pass->property);
     if (!node) {
-        /* Guess from what this much of the structure took. */
-        uint64_t used = bb_arena_used() - pass->arena_used + bb_node_bytes(count);
-        uint64_t whole = used * pass->structure_size / (uint32_t)next;
+        /* Trees of real boards take about twice their structure. */
+        size_t used = bb_arena_used() - pass->arena_used + bb_node_bytes(count);
         bb_print(BB_ERROR,
-                 "device tree needs about %llu bytes of arena, %zu are free: raise arena in the "
+                 "device tree needs about %zu bytes of arena, %zu are free: raise arena in the "
                  "manifest",
-                 (unsigned long long)whole, bb_arena_size() - pass->arena_used);
+                 used + 2 * (pass->structure_size - (size_t)next),
+                 bb_arena_size() - pass->arena_used);
         return -ENOMEM;
     }
     pass->open = node;
@@ -154,7 +154,7 @@ static int add_property(struct pass *pass, int offset, int next)
     if (!pass->open || pass->closed)
         return refuse(pass, offset, "a property stands outside its node");
     /* A length near 4 GiB wraps inside libfdt and arrives here as a short step. */
-    if (length > (uint32_t)(next - offset) - sizeof(struct fdt_property))
+    if (sizeof(struct fdt_property) + (size_t)length > (size_t)(next - offset))
         return refuse(pass, offset, "a property is longer than the tree");
     if (name >= pass->strings_size || !pass->strings[name])
         return refuse(pass, offset, "a property has no name");

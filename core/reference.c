@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* References from node to node: phandle lists, and interrupts with their nexus nodes (Devicetree
  * Specification v0.4, chapter 2.4). */
-#include <string.h>
 
 #include <busbar/log.h>
 #include <core/core.h>
@@ -89,21 +88,21 @@ static int through_map(struct bb_phandle_args *args, const struct bb_property *m
     if (mask && mask->length != 4 * key)
         return bb_property_bad(nexus, mask, "one cell for each of address and interrupt");
     const char *at = map->value, *end = at + map->length;
-    while ((size_t)(end - at) >= 4 * (key + 1)) {
+    while (at < end) {
+        size_t left = (size_t)(end - at) / 4;
+        struct bb_node *parent = left > key ? bb_node_by_phandle(bb_cell(at, key)) : NULL;
+        uint32_t address = 0, count;
+        if (!parent || bb_node_u32(parent, "#interrupt-cells", &count) || count > BB_MAX_CELLS ||
+            bb_node_u32(parent, "#address-cells", &address) == -EINVAL || address > BB_NODE_CELLS ||
+            left - key - 1 < address + count)
+            return bb_property_bad(nexus, map, "whole entries, for parents with known cells");
         bool match = true;
         for (uint32_t i = 0; i < key; i++) {
             uint32_t cell = i < unit_cells ? unit[i] : args->cells[i - unit_cells];
             if ((cell ^ bb_cell(at, i)) & (mask ? bb_cell(mask->value, i) : UINT32_MAX))
                 match = false;
         }
-        struct bb_node *parent = bb_node_by_phandle(bb_cell(at, key));
         at += 4 * (key + 1);
-        uint32_t address = 0, count;
-        if (!parent || bb_node_u32(parent, "#interrupt-cells", &count) || count > BB_MAX_CELLS ||
-            bb_node_u32(parent, "#address-cells", &address) == -EINVAL || address > BB_NODE_CELLS)
-            return bb_property_bad(nexus, map, "interrupt parents with usable cell counts");
-        if ((size_t)(end - at) < 4 * (address + count))
-            break;
         if (match) {
             for (uint32_t i = 0; i < BB_NODE_CELLS; i++)
                 unit[i] = i < address ? bb_cell(at, i) : 0;
@@ -112,7 +111,7 @@ static int through_map(struct bb_phandle_args *args, const struct bb_property *m
         }
         at += 4 * (address + count);
     }
-    return at == end ? -ENXIO : bb_property_bad(nexus, map, "whole entries");
+    return -ENXIO;
 }
 
 int bb_node_interrupt(const struct bb_node *node, size_t index, struct bb_phandle_args *args)
