@@ -15,9 +15,9 @@ enum {
 /* Words of a tree are big endian, and those of appended nodes need not be aligned. */
 static inline uint32_t bb_cell(const void *value, size_t index)
 {
-    uint32_t cell;
-    __builtin_memcpy(&cell, (const char *)value + 4 * index, sizeof(cell));
-    return __builtin_bswap32(cell);
+    /* By bytes: appended properties need not be aligned, and a call to memcpy() costs more. */
+    const uint8_t *cell = (const uint8_t *)value + 4 * index;
+    return (uint32_t)cell[0] << 24 | (uint32_t)cell[1] << 16 | (uint32_t)cell[2] << 8 | cell[3];
 }
 
 /* A new node after all others, with room for `count` properties, which the caller fills in and then

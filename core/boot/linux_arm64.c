@@ -43,15 +43,6 @@ static const char *find_tree(uint64_t address, struct bb_bootinfo *info)
     return NULL;
 }
 
-static void add_region(struct bb_bootinfo *info, uint64_t start, uint64_t end,
-                       enum bb_region_kind kind)
-{
-    size_t at = info->region_count++;
-    for (; at && info->regions[at - 1].start > start; at--)
-        info->regions[at] = info->regions[at - 1];
-    info->regions[at] = (struct bb_region){.start = start, .size = end - start, .kind = kind};
-}
-
 void bb_boot_linux_arm64(uint64_t x0, uint64_t ticks, uint64_t exception_level)
 {
     struct bb_bootinfo *info = &bb_bootinfo;
@@ -59,8 +50,10 @@ void bb_boot_linux_arm64(uint64_t x0, uint64_t ticks, uint64_t exception_level)
     info->protocol = "linux-arm64";
     info->exception_level = (unsigned)exception_level;
     info->missing = find_tree(x0, info);
-    add_region(info, (uintptr_t)bb_text_start, (uintptr_t)bb_image_end, BB_REGION_IMAGE);
-    if (info->tree)
-        add_region(info, x0, x0 + info->tree_size, BB_REGION_TREE);
+    info->regions[info->region_count++] = (struct bb_region){
+        .start = (uintptr_t)bb_text_start,
+        .size = (uintptr_t)bb_image_end - (uintptr_t)bb_text_start,
+        .kind = BB_REGION_IMAGE,
+    };
     bb_start();
 }

@@ -4,6 +4,8 @@
  * alike: device trees are, and a node's properties are copied and compared all day. Reading a whole
  * aligned word around a string's end never leaves its page.
  */
+#define BUSBAR_DEFINES_STRING_H
+
 #include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -74,10 +76,12 @@ void *memset(void *to, int byte, size_t size)
     word pattern = 0x0101010101010101ull * (unsigned char)byte;
     for (; size && (uintptr_t)out & (WORD - 1); size--)
         *out++ = (unsigned char)byte;
-    for (; size >= 2 * WORD; size -= 2 * WORD, out += 2 * WORD) {
-        ((word *)out)[0] = pattern;
-        ((word *)out)[1] = pattern;
+    for (; size >= 8 * WORD; size -= 8 * WORD, out += 8 * WORD) {
+        ((word *)out)[0] = ((word *)out)[1] = ((word *)out)[2] = ((word *)out)[3] = pattern;
+        ((word *)out)[4] = ((word *)out)[5] = ((word *)out)[6] = ((word *)out)[7] = pattern;
     }
+    for (; size >= WORD; size -= WORD, out += WORD)
+        *(word *)out = pattern;
     for (; size; size--)
         *out++ = (unsigned char)byte;
     return to;

@@ -18,4 +18,15 @@ char *strchr(const char *text, int c);
 char *strrchr(const char *text, int c);
 size_t strcspn(const char *text, const char *reject);
 
+/* So that the compiler may do small ones by itself, which -ffreestanding forbids otherwise: a cell
+ * of a device tree is copied in a few instructions. */
+#ifndef BUSBAR_DEFINES_STRING_H
+#define memcpy(to, from, size) __builtin_memcpy(to, from, size)
+#define memmove(to, from, size) __builtin_memmove(to, from, size)
+#define memset(to, byte, size) __builtin_memset(to, byte, size)
+#define memcmp(a, b, size) __builtin_memcmp(a, b, size)
+#define strlen(text) __builtin_strlen(text)
+#define strcmp(a, b) __builtin_strcmp(a, b)
+#endif
+
 #endif

@@ -15,7 +15,7 @@
     .equ TCR, 25 | 1 << 8 | 1 << 10 | 3 << 12 | 1 << 23 /* T0SZ, write-back, inner, 4K, EPD1 */
     .equ MAIR, 0xff04 /* 0: device nGnRE, 1: normal write-back */
     .equ FIRST_STACK, 4096 /* as much of the thread stack as the page tables need to be built */
-    .equ R_AARCH64_RELATIVE, 0x403
+    .equ RELR, 0x524c4552 /* begins the packed list */
 
     .section .text.head, "ax"
     .globl _start
@@ -140,25 +140,39 @@ el1:
     msr cpacr_el1, x0
     isb
 
-    /* Pointers in data were linked for link_address. */
-    adr x0, _start
+    /* Pointers were linked for link_address. tools/busbarlib/relocations.py says where they are:
+     * an even word is the offset of one, an odd word a bitmap of the 63 words after the last. */
+    adr x6, _start
     ldr x23, link_address
-    subs x23, x0, x23
+    subs x23, x6, x23
     b.eq relocated
-    adrp x0, bb_rela_start
-    add x0, x0, :lo12:bb_rela_start
-    adrp x1, bb_rela_end
-    add x1, x1, :lo12:bb_rela_end
-relocate:
-    cmp x0, x1
+    adrp x0, bb_relocations
+    add x0, x0, :lo12:bb_relocations
+    ldp w1, w2, [x0], #8
+    ldr w3, =RELR
+    cmp w1, w3
+    b.ne bb_secondary               /* an ELF file, loaded where it must not be */
+    add x2, x0, x2, lsl #3
+1:  cmp x0, x2
     b.hs relocated
-    ldp x2, x3, [x0], #16           /* r_offset, r_info */
-    ldr x4, [x0], #8                /* r_addend */
-    cmp x3, #R_AARCH64_RELATIVE
-    b.ne bb_secondary               /* the build makes no others */
-    add x4, x4, x23
-    str x4, [x2, x23]
-    b relocate
+    ldr x1, [x0], #8
+    tbnz x1, #0, 2f
+    add x3, x6, x1
+    ldr x5, [x3]
+    add x5, x5, x23
+    str x5, [x3], #8
+    b 1b
+2:  mov x7, x3
+3:  lsr x1, x1, #1
+    cbz x1, 5f
+    tbz x1, #0, 4f
+    ldr x5, [x7]
+    add x5, x5, x23
+    str x5, [x7]
+4:  add x7, x7, #8
+    b 3b
+5:  add x3, x3, #63 * 8
+    b 1b
 relocated:
 
     /* Page tables. Lines that firmware left in the caches must not be written over them. */

@@ -42,56 +42,82 @@ static bool mmu_on(void)
     return sctlr & 1;
 }
 
+static void clear(uint64_t *table)
+{
+    uint64_t dczid;
+    bool cached = mmu_on();
+    __asm__("mrs %0, dczid_el0" : "=r"(dczid));
+    /* Without caches the stores go past dirty lines that firmware may have left. */
+    if (!cached)
+        bb_arch_cache_invalidate(table, PAGE);
+    if (cached && dczid == 4) /* allowed, 64 bytes */
+        for (size_t i = 0; i < ENTRIES; i += 8)
+            __asm__ volatile("dc zva, %0" : : "r"(&table[i]) : "memory");
+    else
+        for (size_t i = 0; i < ENTRIES; i += 2)
+            __asm__ volatile("stp xzr, xzr, [%0]" : : "r"(&table[i]) : "memory");
+}
+
 static uint64_t *take_table(void)
 {
     uint64_t *table = bb_table_next;
     if (table > tables[TABLES - 1])
         return NULL;
     bb_table_next += ENTRIES;
-    /* Without caches the stores below go past dirty lines that firmware may have left. */
-    if (!mmu_on())
-        bb_arch_cache_invalidate(table, PAGE);
-    for (size_t i = 0; i < ENTRIES; i += 2)
-        __asm__ volatile("stp xzr, xzr, [%0]" : : "r"(&table[i]) : "memory");
+    clear(table);
     return table;
+}
+
+/* Whether this descriptor may be written. Memory that turns out to be free after it was mapped as a
+ * constant (a tree claims a megabyte and fills a few pages) becomes writable; the image never. */
+static bool may_map(uint64_t entry, uint64_t attributes)
+{
+    if (!(entry & VALID))
+        return true;
+    uint64_t at = entry & ADDRESS;
+    return attributes == WRITABLE && (entry & ~ADDRESS) == (CONSTANT | TABLE | VALID) &&
+           (at < (uintptr_t)bb_text_start || at >= (uintptr_t)bb_image_end);
 }
 
 /* Maps whole pages. What is mapped already is left alone; a device there is refused with -EEXIST
  * unless it was a device before. */
 static int map(uint64_t start, uint64_t end, uint64_t attributes)
 {
-    int result = 0;
-    for (uint64_t at = start; at < end && !result;) {
-        uint64_t *table = tables[0];
-        for (unsigned shift = 30;; shift -= 9) {
-            uint64_t step = 1ull << shift;
-            uint64_t *entry = &table[at >> shift & (ENTRIES - 1)];
-            if (!(*entry & VALID) && !(at & (step - 1)) && end - at >= step) {
-                uint64_t leaf = attributes | VALID | (shift == 12 ? TABLE : 0);
-                do {
-                    *entry++ = at | leaf;
-                    at += step;
-                } while (end - at >= step && (uintptr_t)entry & (PAGE - 1) && !(*entry & VALID));
+    for (uint64_t at = start; at < end;) {
+        uint64_t *table = tables[0], *entry, step;
+        unsigned shift = 30;
+        for (;; shift -= 9) {
+            step = 1ull << shift;
+            entry = &table[at >> shift & (ENTRIES - 1)];
+            bool aligned = !(at & (step - 1)) && end - at >= step;
+            if (shift == 12 || (*entry & VALID ? !(*entry & TABLE) : aligned))
                 break;
-            }
-            if (*entry & VALID && (shift == 12 || !(*entry & TABLE))) {
-                if (attributes == DEVICE && (*entry & ~(ADDRESS | TABLE | VALID)) != DEVICE)
-                    result = -EEXIST;
-                at = (at | (step - 1)) + 1;
-                break;
-            }
             if (!(*entry & VALID)) {
                 uint64_t *lower = take_table();
-                if (!lower) {
-                    result = -ENOMEM;
-                    break;
-                }
+                if (!lower)
+                    return -ENOMEM;
                 *entry = (uintptr_t)lower | TABLE | VALID;
             }
             table = (uint64_t *)(uintptr_t)(*entry & ADDRESS);
         }
+        if (!may_map(*entry, attributes)) {
+            if (attributes == DEVICE && (*entry & ~(ADDRESS | TABLE | VALID)) != DEVICE)
+                return -EEXIST;
+            at = (at | (step - 1)) + 1;
+            continue;
+        }
+        /* As many as this table has in a row. */
+        uint64_t leaf = at | attributes | VALID | (shift == 12 ? TABLE : 0);
+        uint64_t *stop = &table[ENTRIES];
+        if ((end - at) >> shift < (uint64_t)(stop - entry))
+            stop = entry + ((end - at) >> shift);
+        do {
+            *entry++ = leaf;
+            leaf += step;
+        } while (entry < stop && may_map(*entry, attributes));
+        at = leaf & ADDRESS;
     }
-    return result;
+    return 0;
 }
 
 /* Called by entry.S with the MMU off. Returns the root table. */
@@ -108,11 +134,12 @@ uint64_t *bb_mmu_build(void)
     return tables[0];
 }
 
-/* After the caches are on. The walker sees new entries without maintenance: it is coherent. */
+/* After the caches are on. The walker sees new entries without maintenance: it is coherent. Only
+ * rights that grew may be cached. */
 static int map_now(uint64_t start, uint64_t end, uint64_t attributes, const char *what)
 {
     int error = start < end && end <= LIMIT ? map(start, end, attributes) : -EINVAL;
-    __asm__ volatile("dsb ishst\n\tisb" : : : "memory");
+    __asm__ volatile("dsb ishst\n\ttlbi vmalle1\n\tdsb ish\n\tisb" : : : "memory");
     if (error)
         bb_print(BB_ERROR, "mmu: cannot map %s at 0x%llx, 0x%llx bytes: %s", what,
                  (unsigned long long)start, (unsigned long long)(end - start),
