@@ -56,18 +56,19 @@ static void load(uint32_t position, struct bb_log_entry *entry)
     entry->text[record->length] = '\0';
 }
 
-/* True when it went out, or nobody wants it; false when nobody is there to take it. */
+/* False when nobody is there to see it. */
 static bool show(const struct bb_log_entry *entry)
 {
-    if (entry->level > threshold)
-        return true;
     char line[sizeof(entry->text) + 24]; /* "[12345678901.123456] ", newline */
     uint64_t us = entry->time / BB_USEC;
-    size_t length = bb_format(line, sizeof(line), "[%5u.%06u] %s\n", (unsigned)(us / 1000000),
-                              (unsigned)(us % 1000000), entry->text);
+    bool wanted = entry->level <= threshold;
+    size_t length = wanted ? bb_format(line, sizeof(line), "[%5lu.%06lu] %s\n", us / 1000000,
+                                       us % 1000000, entry->text)
+                           : 0;
     if (!bb_hooks.console_write)
         return bb_early_write(line, length);
-    bb_hooks.console_write(line, length);
+    if (wanted)
+        bb_hooks.console_write(line, length);
     return true;
 }
 
