@@ -358,6 +358,14 @@ void bb_bind_all(void)
     bb_param_report_unknown();
 }
 
+bool bb_node_is_bus(const struct bb_node *node)
+{
+    bb_for_each_child (child, node)
+        if (child->bus)
+            return true;
+    return false;
+}
+
 size_t bb_node_reason(const struct bb_node *node, char *buffer, size_t size)
 {
     const struct bb_reason *reason = &node->reason;
@@ -371,7 +379,9 @@ size_t bb_node_reason(const struct bb_node *node, char *buffer, size_t size)
     case BB_REASON_DISABLED:
         return bb_format(buffer, size, "disabled by the tree");
     case BB_REASON_NO_DRIVER:
-        return bb_format(buffer, size, "no driver in this image knows it");
+        return bb_format(buffer, size, "%s",
+                         bb_node_is_bus(node) ? "a bus; its children are the devices"
+                                              : "no driver in this image knows it");
     case BB_REASON_NO_BUS:
         return bb_format(buffer, size,
                          "a driver knows it, but its parent is no bus of that driver");

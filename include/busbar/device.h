@@ -167,8 +167,8 @@ struct bb_driver {
 
 /*
  * Declares the driver <subsystem>/<chip>: state `struct <chip>`, ops `bb_ops_<subsystem>_<chip>`,
- * symbol `bb_driver_<subsystem>_<chip>`. One face named <subsystem>, unless `.faces` says otherwise
- * (`.faces = NULL` for a driver with none).
+ * symbol `bb_driver_<subsystem>_<chip>`. One face named <subsystem>, unless `.faces` says
+ * otherwise.
  */
 #define BB_DRIVER(subsystem, chip, ...)                                                            \
     _Static_assert(offsetof(struct chip, device) == 0,                                             \
@@ -197,6 +197,8 @@ void bb_bind_all(void);
 /* Binds one node and, before it, what it needs. 0 when it runs now; else the negative errno value
  * that its reason explains. */
 int bb_bind(struct bb_node *node);
+/* Whether some bus reaches children of this node, so that it needs no driver of its own. */
+bool bb_node_is_bus(const struct bb_node *node);
 /* One line for a person: "running", "no driver in this image knows it", "waiting for /clock (...)".
  * Always terminated; returns its length. */
 size_t bb_node_reason(const struct bb_node *node, char *buffer, size_t size);

@@ -260,7 +260,7 @@ class Generated(Repository):
 
     def test_drivers_in_the_manifest_s_order(self):
         self.configure()
-        listed = re.findall(r"&(\w+),", self.read("drivers.c"))
+        listed = re.findall(r"^    &(\w+),", self.read("drivers.c"), re.MULTILINE)
         expected = ["bb_driver_irq_gic_v2", "bb_driver_console_pl011", "bb_driver_rtc_pl031"]
         self.assertEqual(listed, expected)
         self.assertIn("bb_driver_count = 3;", self.read("drivers.c"))

@@ -53,7 +53,7 @@ def desk(platform, dtb=None, verbose=False):
     names = ",".join(driver.name for driver in platform.drivers)
     output = _run([str(binary), "--drivers", names, str(tree)], verbose)
     try:
-        return json.loads(output)
+        return {"platform": platform.name, **json.loads(output)}
     except ValueError as error:
         raise BusbarError(f"{binary} answered what is not JSON: {error}") from None
 

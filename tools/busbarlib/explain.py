@@ -18,7 +18,8 @@ def resource_text(resource):
     if resource["type"] == "reg":
         return f"{resource['address']:#x}+{size_text(resource['size'])}"
     if resource["type"] == "irq":
-        return f"irq {resource['line']} of {resource['controller']}"
+        cells = " ".join(map(str, resource["cells"]))
+        return f"<{cells}> of {resource['controller']}"
     return " ".join(f"{key} {value}" for key, value in resource.items() if key != "type")
 
 
@@ -60,7 +61,7 @@ def show(answer, platform):
         else:
             kind = (node["reason"] or {}).get("code", "unbound")
         counts[kind] = counts.get(kind, 0) + 1
-    words = {"no-driver": "without a driver", "not-in-manifest": "left out by the manifest"}
+    words = {"bus": "buses", "no-driver": "without a driver", "not-in-manifest": "left out by the manifest"}
     order = sorted(counts, key=lambda kind: (kind != "running", -counts[kind], kind))
     print(f"{len(nodes)} devices: " + ", ".join(
         f"{counts[kind]} {words.get(kind, kind)}" for kind in order))
@@ -68,7 +69,7 @@ def show(answer, platform):
 
 def explain(name, dtb, as_json):
     platform = manifest.load_platform(name)
-    answer = desk.desk(platform, dtb, common.verbose)
+    answer = {"platform": platform.name, **desk.desk(platform, dtb, common.verbose)}
     if as_json:
         print(json.dumps(answer, indent=2))
     else:

@@ -92,7 +92,7 @@ static const char *reason_code(const struct bb_node *node, const struct bb_drive
     case BB_REASON_REMOVED:
         break;
     }
-    return left_out ? "not-in-manifest" : "no-driver";
+    return left_out ? "not-in-manifest" : bb_node_is_bus(node) ? "bus" : "no-driver";
 }
 
 static void print_reason(const struct bb_node *node, const struct bb_binder *all)
@@ -106,7 +106,8 @@ static void print_reason(const struct bb_node *node, const struct bb_binder *all
         printf("\"the manifest leaves out %s\",\"driver\":\"%s\"", left_out->name, left_out->name);
     } else {
         bb_node_reason(node, text, sizeof(text));
-        print_string(node->reason.code == BB_REASON_NO_DRIVER ? "no driver knows it" : text);
+        bool unknown = node->reason.code == BB_REASON_NO_DRIVER && !bb_node_is_bus(node);
+        print_string(unknown ? "no driver knows it" : text);
     }
     if (node->reason.culprit) {
         printf(",\"node\":");
@@ -237,6 +238,12 @@ static void explain(const char *path, const struct bb_binder *all)
     print_drivers(all);
     printf("}\n");
     free(tree);
+}
+
+/* What core would start, if this were an image: the linker wants one. */
+int bb_main(void)
+{
+    return 0;
 }
 
 int main(int argc, char **argv)
