@@ -14,13 +14,17 @@ def size_text(size):
     return str(size)
 
 
-def resource_text(resource):
-    if resource["type"] == "reg":
-        return f"{resource['address']:#x}+{size_text(resource['size'])}"
-    if resource["type"] == "irq":
-        cells = " ".join(map(str, resource["cells"]))
-        return f"<{cells}> of {resource['controller']}"
-    return " ".join(f"{key} {value}" for key, value in resource.items() if key != "type")
+def resource_lines(resources):
+    """(type, text) for each resource; the interrupts of one controller share a line."""
+    lines, lists = [], {}
+    for resource in resources:
+        if resource["type"] == "reg":
+            lines.append(("reg", f"{resource['address']:#x}+{size_text(resource['size'])}"))
+        elif resource["type"] == "irq":
+            cells = " ".join(str(cell) for cell in resource["cells"])
+            lists.setdefault(resource["controller"], []).append(f"<{cells}>")
+    return lines + [("irq", f"{' '.join(cells)} of {controller}")
+                    for controller, cells in lists.items()]
 
 
 def reason_text(node, platform):
@@ -44,12 +48,11 @@ def show(answer, platform):
     for node in nodes:
         mark = MARKS.get(node["state"], "?")
         driven = node["driver"] if node["state"] == "running" else reason_text(node, platform)
-        print(f"{mark} {node['path']}")
-        print(f"    {driven}")
+        print(f"{mark} {node['path']}: {driven}")
         if node["compatible"]:
             print("    compatible  " + ", ".join(node["compatible"]))
-        for resource in node["resources"]:
-            print(f"    {resource['type']:<11} {resource_text(resource)}")
+        for kind, text in resource_lines(node["resources"]):
+            print(f"    {kind:<11} {text}")
         if node["depends"]:
             print("    needs       " + ", ".join(node["depends"]))
         if users.get(node["path"]):
@@ -61,7 +64,8 @@ def show(answer, platform):
         else:
             kind = (node["reason"] or {}).get("code", "unbound")
         counts[kind] = counts.get(kind, 0) + 1
-    words = {"bus": "buses", "no-driver": "without a driver", "not-in-manifest": "left out by the manifest"}
+    words = {"bus": "buses", "no-driver": "without a driver", "not-in-manifest": "left out by the manifest",
+             "waiting": "waiting for what they need", "probe-failed": "failed"}
     order = sorted(counts, key=lambda kind: (kind != "running", -counts[kind], kind))
     print(f"{len(nodes)} devices: " + ", ".join(
         f"{counts[kind]} {words.get(kind, kind)}" for kind in order))
