@@ -64,7 +64,8 @@ def show(answer, platform):
         else:
             kind = (node["reason"] or {}).get("code", "unbound")
         counts[kind] = counts.get(kind, 0) + 1
-    words = {"bus": "buses", "no-driver": "without a driver", "not-in-manifest": "left out by the manifest",
+    words = {"bus": "buses", "no-driver": "without a driver",
+             "not-in-manifest": "left out by the manifest",
              "waiting": "waiting for what they need", "probe-failed": "failed"}
     order = sorted(counts, key=lambda kind: (kind != "running", -counts[kind], kind))
     print(f"{len(nodes)} devices: " + ", ".join(
