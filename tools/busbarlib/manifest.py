@@ -82,7 +82,9 @@ class Qemu:
         result += ["-cpu", self.cpu] if self.cpu else []
         result += ["-smp", str(self.smp)] if self.smp else []
         result += ["-m", self.memory] if self.memory else []
-        return [*result, "-display", "none", "-monitor", "none", *self.arguments]
+        # QEMU's own choice of a network card needs boot ROMs that are no part of qemu-system-arm.
+        network = [] if "-nic" in self.arguments else ["-nic", "none"]
+        return [*result, "-display", "none", "-monitor", "none", *network, *self.arguments]
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,6 @@ early_console = { driver = "console/pl011", address = 0x09000000 }
 machine = "virt"
 cpu = "cortex-a53"
 memory = "256M"
-arguments = ["-nic", "none"]
 """
 
 APP_MAIN = """/* SPDX-License-Identifier: BSD-2-Clause */
