@@ -2,10 +2,10 @@
 /*
  * Reads a flattened device tree (Devicetree Specification v0.4, chapter 5) into the node table. One
  * pass checks and remembers; afterwards nobody walks the blob again, and names and values stay
- * where they are in it.
+ * where they are in it. The tree is hostile until checked.
  *
- * The tree is hostile until checked. fdt_next_tag() keeps each step inside the structure block;
- * what it leaves open (lengths that wrap, name offsets, nesting, order, names) is checked here.
+ * The header and the reservations are libfdt's to read. The structure is walked here: it costs a
+ * quarter of fdt_next_tag(), which looks up the block's bounds for every byte of a name.
  */
 #include <libfdt.h>
 
@@ -21,17 +21,17 @@ static struct {
 
 struct pass {
     const char *structure;
-    uint32_t structure_size;
+    uint32_t size; /* of the structure, in whole words */
     const char *strings;
     uint32_t strings_size;
     struct bb_node *open;   /* whose properties and children come next */
     struct bb_node *closed; /* the last child of `open` so far */
     struct bb_property *property;
     unsigned depth;
-    size_t arena_used;
+    size_t arena; /* used before it */
 };
 
-static int refuse(const struct pass *pass, int offset, const char *why)
+static int refuse(const struct pass *pass, uint32_t offset, const char *why)
 {
     char path[100] = "no node yet";
     if (pass->open)
@@ -41,31 +41,29 @@ static int refuse(const struct pass *pass, int offset, const char *why)
     return -EINVAL;
 }
 
+/* How many memory reservations the tree has, or an error. */
 static int check_header(const void *tree, size_t size)
 {
-    if (!tree || (uintptr_t)tree % 8 || size < FDT_V17_SIZE) {
-        bb_print(BB_ERROR, "device tree refused: %zu bytes at %p hold no aligned header", size,
-                 tree);
-        return -EINVAL;
+    const char *why = "no header there, aligned to 8 bytes";
+    int reservations = 0;
+    if (tree && (uintptr_t)tree % 8 == 0 && size >= FDT_V17_SIZE) {
+        if (fdt_magic(tree) != FDT_MAGIC)
+            why = "it begins with something else";
+        else if (fdt_totalsize(tree) > size)
+            why = "it claims to be larger than it is";
+        else if (fdt_check_header(tree) || fdt_version(tree) < 17 || fdt_off_dt_struct(tree) % 4 ||
+                 fdt_off_mem_rsvmap(tree) % 8)
+            why = "its header is damaged, or older than version 17";
+        else if ((reservations = fdt_num_mem_rsv(tree)) < 0)
+            why = "its memory reservations do not end";
+        else
+            return reservations;
+        bb_print(BB_ERROR, "device tree refused: %s (0x%08x, %u of %zu bytes, at %p)", why,
+                 (unsigned)fdt_magic(tree), (unsigned)fdt_totalsize(tree), size, tree);
+    } else {
+        bb_print(BB_ERROR, "device tree refused: %s (%zu bytes at %p)", why, size, tree);
     }
-    if (fdt_magic(tree) != FDT_MAGIC) {
-        bb_print(BB_ERROR, "device tree refused: %p holds 0x%08x, not 0x%08x", tree,
-                 (unsigned)fdt_magic(tree), FDT_MAGIC);
-        return -EINVAL;
-    }
-    if (fdt_totalsize(tree) > size) {
-        bb_print(BB_ERROR, "device tree refused: it claims %u bytes, there are %zu",
-                 (unsigned)fdt_totalsize(tree), size);
-        return -EINVAL;
-    }
-    int error = fdt_check_header(tree);
-    if (error || fdt_version(tree) < 17 || fdt_off_dt_struct(tree) % 4 ||
-        fdt_off_mem_rsvmap(tree) % 8) {
-        bb_print(BB_ERROR, "device tree refused: its header is damaged (version %u, libfdt %d)",
-                 (unsigned)fdt_version(tree), error);
-        return -EINVAL;
-    }
-    return 0;
+    return -EINVAL;
 }
 
 /* With every name checked and the last one terminated, a property needs only a look at its name's
@@ -87,43 +85,57 @@ static int check_strings(const struct pass *pass)
     return 0;
 }
 
-/* How many properties stand at `offset`. Never reads outside; whether they are sound is for the
- * pass to say. */
-static size_t count_properties(const struct pass *pass, uint32_t offset)
+static uint32_t word(const struct pass *pass, uint32_t offset)
 {
-    size_t count = 0;
-    while (offset + sizeof(struct fdt_property) <= pass->structure_size) {
-        uint32_t tag = bb_cell(pass->structure + offset, 0);
-        if (tag == FDT_PROP) {
-            uint32_t length = bb_cell(pass->structure + offset, 1);
-            if (length > pass->structure_size)
-                break;
-            offset += (uint32_t)sizeof(struct fdt_property) + ((length + 3) & ~3u);
-            count++;
-        } else if (tag == FDT_NOP) {
-            offset += FDT_TAGSIZE;
-        } else {
-            break;
-        }
-    }
-    return count;
+    return fdt32_ld((const fdt32_t *)(const void *)(pass->structure + offset));
 }
 
-static int begin_node(struct pass *pass, int offset, int next)
+/* The tag at `offset`, and in *next what follows it and its name or value. A tag that is not wholly
+ * inside the structure reads as 0, which is none. Offsets stay below 2^31: see fdt_check_header().
+ */
+static uint32_t read_tag(const struct pass *pass, uint32_t offset, uint32_t *next)
+{
+    uint32_t left = pass->size - offset, tag = left ? word(pass, offset) : 0, length = 4;
+    if (tag == FDT_PROP) {
+        if (left < sizeof(struct fdt_property) ||
+            word(pass, offset + 4) > left - sizeof(struct fdt_property))
+            return 0;
+        length = (uint32_t)sizeof(struct fdt_property) + word(pass, offset + 4);
+    } else if (tag == FDT_BEGIN_NODE) {
+        const char *name = pass->structure + offset;
+        while (length < left && name[length])
+            length++;
+        if (length++ == left)
+            return 0;
+    }
+    *next = offset + ((length + 3) & ~3u);
+    return tag;
+}
+
+static size_t count_properties(const struct pass *pass, uint32_t offset)
+{
+    for (size_t count = 0;;) {
+        uint32_t tag = read_tag(pass, offset, &offset);
+        if (tag == FDT_PROP)
+            count++;
+        else if (tag != FDT_NOP)
+            return count;
+    }
+}
+
+static int begin_node(struct pass *pass, uint32_t offset, uint32_t next)
 {
     const char *name = pass->structure + offset + FDT_TAGSIZE;
     if (pass->depth == BB_NODE_DEPTH)
         return refuse(pass, offset, "nodes are nested too deep");
     if (!pass->open && bb_node_root())
         return refuse(pass, offset, "there is a second root");
-    if (!pass->open)
-        name = ""; /* old trees call the root "/" */
-    else if (!*name)
-        return refuse(pass, offset, "a node has no name");
+    if (!pass->open != !*name)
+        return refuse(pass, offset, "a node has no name, or the root has one");
     uint32_t hash = bb_node_hash(pass->open, name);
     if (!hash)
         return refuse(pass, offset, "a node's name is not printable");
-    size_t count = count_properties(pass, (uint32_t)next);
+    size_t count = count_properties(pass, next);
     if (count > UINT16_MAX)
         return refuse(pass, offset, "a node has too many properties");
 
@@ -133,12 +145,11 @@ static int begin_node(struct pass *pass, int offset, int next)
         node = bb_node_new(pass->open, pass->closed, name, hash, count, &pass->property);
     if (!node) {
         /* Trees of real boards take about twice their structure. */
-        size_t used = bb_arena_used() - pass->arena_used + bb_node_bytes(count);
+        size_t used = bb_arena_used() - pass->arena + bb_node_bytes(count);
         bb_print(BB_ERROR,
                  "device tree needs about %zu bytes of arena, %zu are free: raise arena in the "
                  "manifest",
-                 used + 2 * (pass->structure_size - (size_t)next),
-                 bb_arena_size() - pass->arena_used);
+                 used + 2 * (size_t)(pass->size - next), bb_arena_size() - pass->arena);
         return -ENOMEM;
     }
     pass->open = node;
@@ -147,39 +158,32 @@ static int begin_node(struct pass *pass, int offset, int next)
     return 0;
 }
 
-static int add_property(struct pass *pass, int offset, int next)
+static int add_property(struct pass *pass, uint32_t offset)
 {
-    uint32_t length = bb_cell(pass->structure + offset, 1);
-    uint32_t name = bb_cell(pass->structure + offset, 2);
+    uint32_t name = word(pass, offset + 8);
     if (!pass->open || pass->closed)
         return refuse(pass, offset, "a property stands outside its node");
-    /* A length near 4 GiB wraps inside libfdt and arrives here as a short step. */
-    if (sizeof(struct fdt_property) + (size_t)length > (size_t)(next - offset))
-        return refuse(pass, offset, "a property is longer than the tree");
     if (name >= pass->strings_size || !pass->strings[name])
         return refuse(pass, offset, "a property has no name");
     struct bb_property *property = pass->property++;
     property->name = pass->strings + name;
     property->value = pass->structure + offset + sizeof(struct fdt_property);
-    property->length = length;
+    property->length = word(pass, offset + 4);
     bb_node_learn(pass->open, property);
     return 0;
 }
 
-static int read_structure(struct pass *pass, const void *tree)
+static int read_structure(struct pass *pass)
 {
-    int offset = 0;
-    for (;;) {
-        int next, error = 0;
-        uint32_t tag = fdt_next_tag(tree, offset, &next);
-        if (next <= offset)
-            return refuse(pass, offset, "it is cut short or damaged");
-        switch (tag) {
+    uint32_t next;
+    int error = 0;
+    for (uint32_t offset = 0; !error; offset = next) {
+        switch (read_tag(pass, offset, &next)) {
         case FDT_BEGIN_NODE:
             error = begin_node(pass, offset, next);
             break;
         case FDT_PROP:
-            error = add_property(pass, offset, next);
+            error = add_property(pass, offset);
             break;
         case FDT_END_NODE:
             if (!pass->open)
@@ -188,57 +192,47 @@ static int read_structure(struct pass *pass, const void *tree)
             pass->open = pass->open->parent;
             pass->depth--;
             break;
-        case FDT_END:
-            return pass->open || !bb_node_root() ? refuse(pass, offset, "it ends inside a node")
-                                                 : 0;
-        default: /* FDT_NOP */
+        case FDT_NOP:
             break;
+        case FDT_END:
+            if (!pass->open && bb_node_root())
+                return 0;
+            return refuse(pass, offset, "it ends inside a node");
+        default:
+            return refuse(pass, offset, "it is cut short or damaged");
         }
-        if (error)
-            return error;
-        offset = next;
     }
-}
-
-static size_t later(size_t a, size_t b)
-{
-    return a > b ? a : b;
+    return error;
 }
 
 int bb_tree_load(const void *tree, size_t size)
 {
     loaded.tree = NULL;
     loaded.extent = 0;
-    int error = check_header(tree, size);
-    if (error)
-        return error;
-    size_t mark = bb_arena_mark();
+    int error, reservations = check_header(tree, size);
+    if (reservations < 0)
+        return reservations;
     struct pass pass = {
         .structure = (const char *)tree + fdt_off_dt_struct(tree),
-        .structure_size = fdt_size_dt_struct(tree),
+        .size = fdt_size_dt_struct(tree) & ~3u,
         .strings = (const char *)tree + fdt_off_dt_strings(tree),
         .strings_size = fdt_size_dt_strings(tree),
-        .arena_used = bb_arena_used(),
+        .arena = bb_arena_mark(),
     };
-    error = check_strings(&pass);
-    if (!error)
-        error = read_structure(&pass, tree);
-    if (!error)
-        error = bb_node_index();
-    if (error) {
+    if ((error = check_strings(&pass)) || (error = read_structure(&pass)) ||
+        (error = bb_node_index())) {
         bb_node_reset();
-        bb_arena_reset(mark);
+        bb_arena_reset(pass.arena);
         return error;
     }
-    int reservations = fdt_num_mem_rsv(tree);
-    if (reservations < 0)
-        bb_print(BB_WARNING, "device tree: its memory reservations do not end");
     loaded.tree = tree;
-    loaded.extent = later(fdt_off_dt_struct(tree) + pass.structure_size,
-                          fdt_off_dt_strings(tree) + pass.strings_size);
-    loaded.extent = later(loaded.extent, fdt_off_mem_rsvmap(tree) +
-                                             sizeof(struct fdt_reserve_entry) *
-                                                 (size_t)(reservations < 0 ? 0 : reservations + 1));
+    const size_t ends[] = {
+        fdt_off_dt_struct(tree) + pass.size,
+        fdt_off_dt_strings(tree) + pass.strings_size,
+        fdt_off_mem_rsvmap(tree) + sizeof(struct fdt_reserve_entry) * (1u + (size_t)reservations),
+    };
+    for (size_t i = 0; i < BB_ARRAY_SIZE(ends); i++)
+        loaded.extent = ends[i] > loaded.extent ? ends[i] : loaded.extent;
     return 0;
 }
 
