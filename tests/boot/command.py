@@ -1,0 +1,90 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""`tools/busbar run` as a user types it: exit statuses, the transcript, symbols in a panic.
+
+    python3 tests/boot/command.py
+"""
+import os
+import pty
+import re
+import select
+import subprocess
+import sys
+import termios
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+BUSBAR = str(ROOT / "tools/busbar")
+LIMIT = 300  # seconds; the first run of each builds
+
+
+def busbar(*words):
+    """(status, stdout, stderr)"""
+    done = subprocess.run([BUSBAR, *words], text=True, errors="replace", timeout=LIMIT,
+                          stdin=subprocess.DEVNULL, capture_output=True)
+    return done.returncode, done.stdout, done.stderr
+
+
+def check(what, well, *heard):
+    print(f"{'ok  ' if well else 'FAIL'} {what}")
+    if not well:
+        print(*heard, sep="\n")
+    return bool(well)
+
+
+def on_a_terminal():
+    """Types at a terminal: uptime, then Ctrl-A x. (exit status, output, terminal as before)"""
+    child, terminal = pty.fork()
+    if child == 0:
+        os.execv(BUSBAR, [BUSBAR, "run", "virt-arm64"])
+    before = termios.tcgetattr(terminal)
+    output, typed, end = b"", [b"uptime\r", b"\x01x"], time.monotonic() + LIMIT
+    while time.monotonic() < end:
+        if not select.select([terminal], [], [], 1)[0]:
+            continue
+        try:
+            data = os.read(terminal, 4096)
+        except OSError:
+            break
+        if not data:
+            break
+        output += data
+        if typed and output.endswith(b"busbar> "):
+            os.write(terminal, typed.pop(0))
+    after = termios.tcgetattr(terminal)
+    _, status = os.waitpid(child, 0)
+    return os.waitstatus_to_exitcode(status), output.decode("utf-8", "replace"), before == after
+
+
+def main():
+    well = True
+    heard = busbar("run", "raspi3b", "--send", "devices", "--expect", "pl011", "--send", "mailbox",
+                   "--expect", "a02082", "--timeout", "60")
+    well &= check("what is expected appears: 0", heard[0] == 0, *heard)
+    well &= check("and the whole answer is shown", "temperature" in heard[1], *heard)
+
+    heard = busbar("run", "virt-arm64", "--send", "uptime", "--expect", "no such text", "--timeout",
+                   "3")
+    last = heard[2].strip().splitlines()[-1]
+    well &= check("what is expected is missing: 1", heard[0] == 1, *heard)
+    well &= check("and the last line names it", "no such text" in last, *heard)
+    well &= check("and the transcript is there", re.search(r"up \d+\.\d+ s", heard[1]), *heard)
+
+    heard = busbar("run", "host", "--app", "hello")
+    well &= check("a process runs to its end", heard[0] == 0 and "hello from" in heard[1], *heard)
+
+    heard = busbar("run", "virt-arm64", "--build", "debug", "--send", "write 0x40080000 0",
+                   "--expect", "build id", "--timeout", "20")
+    well &= check("a panic has functions and lines",
+                  re.search(r"^elr 0x\w+  .*run at apps/monitor/write\.c:\d+$",
+                            heard[1].replace("\r", ""), re.MULTILINE), *heard)
+
+    status, output, restored = on_a_terminal()
+    well &= check("Ctrl-A x leaves", status == 0 and "up " in output, output)
+    well &= check("and the terminal is as it was", restored, output)
+    return 0 if well else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
