@@ -6,6 +6,7 @@
 
 #include <busbar/boot.h>
 #include <busbar/device.h>
+#include <busbar/log.h>
 
 /* ---- fdt.c, node.c, regions.c ---- */
 
@@ -46,8 +47,7 @@ void bb_arch_park_cores(void);
 
 /* ---- log.c ---- */
 
-/* Sets the threshold from its word, as in `log=debug`. -EINVAL for another word. */
-int bb_log_set_threshold(const char *word);
+void bb_log_set_threshold(enum bb_level level);
 /* Writes out what no console has shown yet: what interrupts logged, what came before the first
  * console. Does nothing where nobody listens, in an interrupt, and from within itself. */
 void bb_log_show(void);

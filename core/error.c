@@ -5,30 +5,28 @@
 static const struct {
     uint8_t error;
     char name[19];
-} names[] = {
-    {0, "no error"},
-    {EPERM, "not permitted"},
-    {ENOENT, "not there"},
-    {EIO, "input/output error"},
-    {ENXIO, "out of reach"},
-    {EAGAIN, "try again"},
-    {ENOMEM, "out of memory"},
-    {EACCES, "access refused"},
-    {EBUSY, "busy"},
-    {EEXIST, "exists already"},
-    {ENODEV, "no such device"},
-    {EINVAL, "invalid"},
-    {ENOSPC, "no room left"},
-    {ERANGE, "out of range"},
-    {ENOSYS, "not implemented"},
-    {ELOOP, "in a circle"},
-    {EPROTO, "broken protocol"},
-    {EOVERFLOW, "too large"},
-    {EMSGSIZE, "wrong length"},
-    {ENOTSUP, "not supported"},
-    {ETIMEDOUT, "timed out"},
-    {ECANCELED, "cancelled"},
-};
+} names[] = {{0, "no error"},
+             {EPERM, "not permitted"},
+             {ENOENT, "not there"},
+             {EIO, "input/output error"},
+             {ENXIO, "out of reach"},
+             {EAGAIN, "try again"},
+             {ENOMEM, "out of memory"},
+             {EACCES, "access refused"},
+             {EBUSY, "busy"},
+             {EEXIST, "exists already"},
+             {ENODEV, "no such device"},
+             {EINVAL, "invalid"},
+             {ENOSPC, "no room left"},
+             {ERANGE, "out of range"},
+             {ENOSYS, "not implemented"},
+             {ELOOP, "in a circle"},
+             {EPROTO, "broken protocol"},
+             {EOVERFLOW, "too large"},
+             {EMSGSIZE, "wrong length"},
+             {ENOTSUP, "not supported"},
+             {ETIMEDOUT, "timed out"},
+             {ECANCELED, "cancelled"}};
 
 const char *bb_error_name(int error)
 {

@@ -11,7 +11,7 @@ struct sink {
 };
 
 struct conversion {
-    bool left, zero, prefix, precise;
+    bool left, zero, precise;
     size_t width, precision;
 };
 
@@ -74,30 +74,19 @@ static const char *parse_size(const char *at, va_list *arguments, size_t *value,
     return at;
 }
 
-static const char *parse(const char *at, va_list *arguments, struct conversion *how)
-{
-    bool negative = false;
-    *how = (struct conversion){0};
-    for (; *at == '-' || *at == '0' || *at == '#'; at++) {
-        how->left |= *at == '-';
-        how->zero |= *at == '0';
-        how->prefix |= *at == '#';
-    }
-    at = parse_size(at, arguments, &how->width, &how->left);
-    if (*at == '.') {
-        at = parse_size(at + 1, arguments, &how->precision, &negative);
-        how->precise = !negative;
-    }
-    return at;
-}
-
 /* One conversion from after its '%'; returns where it ends, NULL for one that is not known. */
 static const char *convert(struct sink *sink, const char *at, va_list *arguments)
 {
-    struct conversion how;
-    at = parse(at, arguments, &how);
+    struct conversion how = {0};
+    bool loose = false; /* a precision below 0 is none */
+    for (; *at == '-' || *at == '0'; at++)
+        *(*at == '-' ? &how.left : &how.zero) = true;
+    at = parse_size(at, arguments, &how.width, &how.left);
+    if (*at == '.') {
+        at = parse_size(at + 1, arguments, &how.precision, &loose);
+        how.precise = !loose;
+    }
     bool wide = *at == 'l' || *at == 'z'; /* long, long long and size_t: 64 bits each */
-    _Static_assert(sizeof(long) == 8 && sizeof(size_t) == 8, "a 64-bit ABI");
     while (*at == 'l' || *at == 'z')
         at++;
     switch (*at) {
@@ -112,8 +101,7 @@ static const char *convert(struct sink *sink, const char *at, va_list *arguments
     case 'x':
     case 'X': {
         uint64_t value = wide ? va_arg(*arguments, uint64_t) : va_arg(*arguments, unsigned);
-        const char *sign = !how.prefix || !value || *at == 'u' ? "" : *at == 'x' ? "0x" : "0X";
-        put_number(sink, &how, value, *at == 'u' ? 10 : 16, *at == 'X' ? 'A' : 'a', sign);
+        put_number(sink, &how, value, *at == 'u' ? 10 : 16, *at == 'X' ? 'A' : 'a', "");
         break;
     }
     case 'p':

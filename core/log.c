@@ -45,8 +45,8 @@ static uint32_t after(uint32_t position)
     return position + record_size(record_at(position)->length);
 }
 
-/* Interrupts are masked. */
-static void load(uint32_t position, struct bb_log_entry *entry)
+/* Returns the position after it. Interrupts are masked. */
+static uint32_t load(uint32_t position, struct bb_log_entry *entry)
 {
     const struct record *record = record_at(position);
     entry->time = record->time;
@@ -54,6 +54,7 @@ static void load(uint32_t position, struct bb_log_entry *entry)
     entry->sequence = record->sequence;
     memcpy(entry->text, record->text, record->length);
     entry->text[record->length] = '\0';
+    return after(position);
 }
 
 /* False when nobody is there to see it. */
@@ -81,12 +82,8 @@ void bb_log_show(void)
         struct bb_log_entry entry;
         uintptr_t state = bb_arch_irq_save();
         if ((int32_t)(ring.oldest - ring.shown) > 0)
-            ring.shown = ring.oldest; /* lost before anybody saw it; sequence numbers tell */
-        uint32_t next = ring.shown;
-        if (next != ring.newest) {
-            load(next, &entry);
-            next = after(next);
-        }
+            ring.shown = ring.oldest; /* lost before anybody saw it */
+        uint32_t next = ring.shown == ring.newest ? ring.shown : load(ring.shown, &entry);
         bb_arch_irq_restore(state);
         if (next == ring.shown || !show(&entry))
             break;
@@ -138,13 +135,7 @@ enum bb_level bb_log_threshold(void)
     return threshold;
 }
 
-int bb_log_set_threshold(const char *word)
+void bb_log_set_threshold(enum bb_level level)
 {
-    static const char names[][8] = {"error", "warning", "info", "debug"};
-    for (unsigned i = 0; i < BB_ARRAY_SIZE(names); i++)
-        if (strcmp(word, names[i]) == 0) {
-            threshold = (enum bb_level)i;
-            return 0;
-        }
-    return -EINVAL;
+    threshold = level;
 }

@@ -15,23 +15,17 @@ struct word {
 static struct word *words;
 static size_t word_count;
 
+static size_t find_word(const char *const *list, const char *word)
+{
+    size_t i = 0;
+    while (list[i] && strcmp(list[i], word) != 0)
+        i++;
+    return i;
+}
+
 static bool is_space(char c)
 {
     return c == ' ' || (c >= '\t' && c <= '\r');
-}
-
-/* Copies one word without its quotes, which keep spaces in it. Returns where the next may begin. */
-static const char *copy_word(const char *from, char **to, bool *open)
-{
-    *open = false;
-    for (; *from && (*open || !is_space(*from)); from++) {
-        if (*from == '"')
-            *open = !*open;
-        else
-            *(*to)++ = *from;
-    }
-    *(*to)++ = '\0';
-    return from;
 }
 
 static void malformed(const char *word, const char *value, const char *why)
@@ -39,23 +33,28 @@ static void malformed(const char *word, const char *value, const char *why)
     bb_print(BB_WARNING, "parameter %s%s%s: %s, ignored", word, *value ? "=" : "", value, why);
 }
 
-/* Copies the well-formed words, each with its end, and returns how many. */
+/* Copies the well-formed words, each with its end and without the quotes that keep spaces in it,
+ * and returns how many. */
 static size_t copy_words(const char *from, char *to)
 {
     size_t count = 0;
-    for (bool open; *from;) {
+    while (*from) {
         char *word = to;
-        if (is_space(*from)) {
-            from++;
-            continue;
+        bool open = false;
+        for (; *from && (open || !is_space(*from)); from++) {
+            if (*from == '"')
+                open = !open;
+            else
+                *to++ = *from;
         }
-        from = copy_word(from, &to, &open);
-        if (!open && *word && *word != '=') {
-            count++;
-            continue;
-        }
-        malformed(word, "", open ? "a quote is not closed" : "it has no name");
-        to = word;
+        from += *from != '\0';
+        *to++ = '\0';
+        bool good = !open && *word && *word != '=';
+        if (open || *word == '=')
+            malformed(word, "", open ? "a quote is not closed" : "it has no name");
+        if (!good)
+            to = word;
+        count += good;
     }
     return count;
 }
@@ -72,8 +71,11 @@ void bb_param_parse(const char *command_line)
         words[word_count] = (struct word){at, equals ? equals + 1 : end, false};
         at = end + 1;
     }
+    static const char *const levels[] = {"error", "warning", "info", "debug", NULL};
     const char *level = bb_param_get("log");
-    if (level && bb_log_set_threshold(level) < 0)
+    if (level && levels[find_word(levels, level)])
+        bb_log_set_threshold((enum bb_level)find_word(levels, level));
+    else if (level)
         malformed("log", level, "not one of error, warning, info, debug");
 }
 
@@ -99,7 +101,7 @@ const char *bb_param_get(const char *name)
 
 static bool parse_number(const char *text, uint64_t limit, uint64_t *value)
 {
-    bool hex = text[0] == '0' && (text[1] == 'x' || text[1] == 'X');
+    bool hex = text[0] == '0' && text[1] == 'x';
     unsigned base = hex ? 16 : 10;
     text += hex ? 2 : 0;
     bool valid = *text;
@@ -112,25 +114,17 @@ static bool parse_number(const char *text, uint64_t limit, uint64_t *value)
     return valid;
 }
 
-static bool parse_bool(const char *text, bool *value)
-{
-    static const char answers[][6] = {"",  "1", "y",  "yes", "on",   "true",
-                                      "0", "n", "no", "off", "false"};
-    size_t i = 0;
-    while (i < BB_ARRAY_SIZE(answers) && strcmp(text, answers[i]) != 0)
-        i++;
-    if (i < BB_ARRAY_SIZE(answers))
-        *value = i < 6;
-    return i < BB_ARRAY_SIZE(answers);
-}
-
-/* NULL when the value was taken, else what is wrong with it. */
+/* NULL when the value was taken, else what it is not. */
 static const char *write_value(enum bb_param_type type, const char *text, void *at)
 {
+    static const char *const answers[] = {"",  "1",  "yes", "on",    "true",
+                                          "0", "no", "off", "false", NULL};
     uint64_t number;
     switch (type) {
     case BB_PARAM_BOOL:
-        return parse_bool(text, at) ? NULL : "not yes or no";
+        number = find_word(answers, text);
+        *(bool *)at = number < 5;
+        return answers[number] ? NULL : "not yes or no";
     case BB_PARAM_U32:
         if (!parse_number(text, UINT32_MAX, &number))
             return "not a number below 2^32";
@@ -149,15 +143,12 @@ static const char *write_value(enum bb_param_type type, const char *text, void *
 
 int bb_param_apply(const struct bb_driver *driver, void *state)
 {
-    const char *slash = strchr(driver->name, '/');
-    const char *chip = slash ? slash + 1 : driver->name;
-    size_t length = strlen(chip);
-    for (size_t i = 0; driver->params && i < word_count; i++) {
-        struct word *word = &words[i];
-        if (strncmp(word->name, chip, length) != 0 || word->name[length] != '.')
-            continue;
-        for (const struct bb_param *param = driver->params; param->name; param++) {
-            if (strcmp(word->name + length + 1, param->name) != 0)
+    for (const struct bb_param *param = driver->params; param && param->name; param++) {
+        char name[64];
+        bb_format(name, sizeof(name), "%s.%s", strchr(driver->name, '/') + 1, param->name);
+        for (size_t i = 0; i < word_count; i++) {
+            struct word *word = &words[i];
+            if (strcmp(word->name, name) != 0)
                 continue;
             const char *wrong =
                 write_value(param->type, word->value, (char *)state + param->offset);
@@ -175,14 +166,13 @@ void bb_param_report_unknown(void)
     size_t count = 0, length = 0;
     bool cut = false;
     for (size_t i = 0; i < word_count; i++) {
-        if (words[i].known)
+        struct word *word = &words[i];
+        if (word->known)
             continue;
-        words[i].known = true; /* named once, though binding may run again */
+        cut |= length + strlen(word->name) + 1 >= sizeof(text);
+        length += cut ? 0 : bb_format(text + length, sizeof(text) - length, " %s", word->name);
+        word->known = true; /* named once, though binding may run again */
         count++;
-        size_t more = strlen(words[i].name) + 1;
-        cut = cut || length + more >= sizeof(text);
-        if (!cut)
-            length += bb_format(text + length, sizeof(text) - length, " %s", words[i].name);
     }
     if (count)
         bb_print(BB_INFO, "unknown parameters, ignored:%.*s%s (%zu in all)", (int)length, text,

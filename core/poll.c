@@ -10,6 +10,8 @@
 
 #include "core.h"
 
+struct bb_hooks bb_hooks;
+
 static struct bb_work *queue, **queue_end = &queue; /* end: the last link */
 static struct bb_timer_event *timers;               /* by time due */
 static uint32_t rounds;
@@ -82,10 +84,10 @@ static bool is_new(uint32_t queued, uint32_t round)
 static struct bb_work *take_work(uint32_t round)
 {
     uintptr_t state = bb_arch_irq_save();
-    struct bb_work **at = &queue, *work;
+    struct bb_work **at = &queue;
     while (*at && ((*at)->running || is_new((*at)->round, round)))
         at = &(*at)->next;
-    work = *at;
+    struct bb_work *work = *at;
     if (work)
         unlink_work(at);
     bb_arch_irq_restore(state);
@@ -103,19 +105,15 @@ static struct bb_timer_event *take_timer(uint32_t round, uint64_t now)
     return event;
 }
 
-static struct bb_device *enter(struct bb_device *device)
-{
-    if (device)
-        device->calls++;
-    return bb_device_enter(device);
-}
-
-static void leave(struct bb_device *device, struct bb_device *previous)
-{
-    if (device)
-        device->calls--;
-    bb_device_leave(previous);
-}
+#define RUN(item)                                                                                  \
+    do {                                                                                           \
+        struct bb_device *device = (item)->device, *previous = bb_device_enter(device);            \
+        uint16_t none = 0, *calls = device ? &device->calls : &none;                               \
+        (*calls)++, (item)->running = true;                                                        \
+        (item)->run(item);                                                                         \
+        (*calls)--, (item)->running = false;                                                       \
+        bb_device_leave(previous);                                                                 \
+    } while (0)
 
 bool bb_poll(void)
 {
@@ -124,20 +122,10 @@ bool bb_poll(void)
     uint32_t round = ++rounds;
     uint64_t now = timers ? bb_time() : 0;
     bb_log_show();
-    for (struct bb_work *work; (work = take_work(round)); ran = true) {
-        struct bb_device *device = work->device, *previous = enter(device);
-        work->running = true;
-        work->run(work);
-        work->running = false;
-        leave(device, previous);
-    }
-    for (struct bb_timer_event *event; (event = take_timer(round, now)); ran = true) {
-        struct bb_device *device = event->device, *previous = enter(device);
-        event->running = true;
-        event->run(event);
-        event->running = false;
-        leave(device, previous);
-    }
+    for (struct bb_work *work; (work = take_work(round)); ran = true)
+        RUN(work);
+    for (struct bb_timer_event *event; (event = take_timer(round, now)); ran = true)
+        RUN(event);
     return ran;
 }
 
@@ -174,4 +162,11 @@ int bb_wait(bool (*done)(void *context), void *context, uint64_t timeout)
             return done ? -ETIMEDOUT : 0;
         idle(done, context, deadline);
     }
+}
+
+void bb_interrupt_entry(void)
+{
+    if (!bb_hooks.interrupt) /* nothing could make it quiet again */
+        bb_panic("an interrupt came, and no interrupt controller runs");
+    bb_hooks.interrupt();
 }

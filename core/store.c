@@ -25,20 +25,15 @@ static void withdraw(struct bb_resource *resource)
 int bb_publish(struct bb_device *device, struct bb_value *value, enum bb_value_type type,
                const char *name, const char *unit, const void *pointer)
 {
+    *value = (struct bb_value){
+        .device = device, .name = name, .unit = unit, .type = type, .pointer = pointer};
     int error = device ? bb_acquire(device, &value->resource, "store", withdraw) : 0;
-    if (error < 0)
-        return error;
-    value->device = device;
-    value->name = name;
-    value->unit = unit;
-    value->type = type;
-    value->pointer = pointer;
-    value->next = NULL;
     struct bb_value **at = &first;
     while (*at)
         at = &(*at)->next;
-    *at = value;
-    return 0;
+    if (error == 0)
+        *at = value;
+    return error;
 }
 
 const struct bb_value *bb_value_first(void)

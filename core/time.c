@@ -19,29 +19,20 @@ static struct {
 
 uint64_t bb_ticks_to_ns(uint64_t ticks, uint64_t hz)
 {
-    if (!hz)
-        return 0;
-    return ticks / hz * BB_SEC + ticks % hz * BB_SEC / hz;
+    return hz ? ticks / hz * BB_SEC + ticks % hz * BB_SEC / hz : 0;
 }
 
 uint64_t bb_ns_to_ticks(uint64_t ns, uint64_t hz)
 {
-    uint64_t whole, sum;
-    uint64_t part = (ns % BB_SEC * hz + BB_SEC - 1) / BB_SEC;
-    if (__builtin_mul_overflow(ns / BB_SEC, hz, &whole) ||
-        __builtin_add_overflow(whole, part, &sum))
-        return UINT64_MAX;
-    return sum;
+    uint64_t whole, part = (ns % BB_SEC * hz + BB_SEC - 1) / BB_SEC;
+    bool over = __builtin_mul_overflow(ns / BB_SEC, hz, &whole);
+    return over || whole > UINT64_MAX - part ? UINT64_MAX : whole + part;
 }
 
 static uint64_t counter(uint64_t *hz)
 {
-    if (bb_hooks.counter) {
-        *hz = bb_hooks.counter_hz;
-        return bb_hooks.counter();
-    }
-    *hz = bb_arch_counter_hz();
-    return bb_arch_counter();
+    *hz = bb_hooks.counter ? bb_hooks.counter_hz : bb_arch_counter_hz();
+    return bb_hooks.counter ? bb_hooks.counter() : bb_arch_counter();
 }
 
 uint64_t bb_time(void)

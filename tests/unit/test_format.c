@@ -52,8 +52,6 @@ static void random_format(char *format, char conversion, const char *length)
         *at++ = '-';
     if (next_random() % 3 == 0 && conversion != 's' && conversion != 'c' && conversion != 'p')
         *at++ = '0';
-    if (next_random() % 3 == 0 && (conversion == 'x' || conversion == 'X'))
-        *at++ = '#';
     if (next_random() % 2)
         at += sprintf(at, "%d", (int)(next_random() % 30) + 1);
     if (next_random() % 2 && conversion != 'c' && conversion != 'p')
