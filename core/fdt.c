@@ -41,53 +41,34 @@ static int refuse(const struct pass *pass, uint32_t offset, const char *why)
     return -EINVAL;
 }
 
-/* How many memory reservations the tree has, or an error. */
-static int check_header(const void *tree, size_t size)
+/* What is wrong with all but the structure, or NULL. With every name checked and the last one
+ * terminated, a property needs only a look at its name's offset. */
+static const char *find_fault(const void *tree, size_t size)
 {
-    const char *why = "no header there, aligned to 8 bytes";
-    int reservations = 0;
-    if (tree && (uintptr_t)tree % 8 == 0 && size >= FDT_V17_SIZE) {
-        if (fdt_magic(tree) != FDT_MAGIC)
-            why = "it begins with something else";
-        else if (fdt_totalsize(tree) > size)
-            why = "it claims to be larger than it is";
-        else if (fdt_check_header(tree) || fdt_version(tree) < 17 || fdt_off_dt_struct(tree) % 4 ||
-                 fdt_off_mem_rsvmap(tree) % 8)
-            why = "its header is damaged, or older than version 17";
-        else if ((reservations = fdt_num_mem_rsv(tree)) < 0)
-            why = "its memory reservations do not end";
-        else
-            return reservations;
-        bb_print(BB_ERROR, "device tree refused: %s (0x%08x, %u of %zu bytes, at %p)", why,
-                 (unsigned)fdt_magic(tree), (unsigned)fdt_totalsize(tree), size, tree);
-    } else {
-        bb_print(BB_ERROR, "device tree refused: %s (%zu bytes at %p)", why, size, tree);
-    }
-    return -EINVAL;
-}
-
-/* With every name checked and the last one terminated, a property needs only a look at its name's
- * offset. */
-static int check_strings(const struct pass *pass)
-{
-    const char *end = pass->strings + pass->strings_size;
-    for (const char *c = pass->strings; c < end; c++) {
-        if (*c && (*c <= ' ' || *c > '~')) {
-            bb_print(BB_ERROR, "device tree refused: byte 0x%x of its strings is 0x%02x",
-                     (unsigned)(c - pass->strings), (unsigned char)*c);
-            return -EINVAL;
-        }
-    }
-    if (pass->strings_size && end[-1]) {
-        bb_print(BB_ERROR, "device tree refused: its strings do not end");
-        return -EINVAL;
-    }
-    return 0;
+    if (!tree || (uintptr_t)tree % 8 || size < FDT_V17_SIZE)
+        return "no header aligned to 8 bytes";
+    if (fdt_magic(tree) != FDT_MAGIC)
+        return "it begins with another word than 0xd00dfeed";
+    if (fdt_totalsize(tree) > size)
+        return "it claims to be larger than it is";
+    if (fdt_check_header(tree) || fdt_version(tree) < 17 || fdt_off_dt_struct(tree) % 4 ||
+        fdt_off_mem_rsvmap(tree) % 8)
+        return "its header is damaged, or older than version 17";
+    if (fdt_num_mem_rsv(tree) < 0)
+        return "its memory reservations do not end";
+    const char *c = (const char *)tree + fdt_off_dt_strings(tree);
+    const char *end = c + fdt_size_dt_strings(tree);
+    if (c < end && end[-1])
+        return "its strings do not end";
+    for (; c < end; c++)
+        if (*c && (*c <= ' ' || *c > '~'))
+            return "its strings are not printable";
+    return NULL;
 }
 
 static uint32_t word(const struct pass *pass, uint32_t offset)
 {
-    return fdt32_ld((const fdt32_t *)(const void *)(pass->structure + offset));
+    return fdt32_to_cpu(*(const fdt32_t *)(const void *)(pass->structure + offset));
 }
 
 /* The tag at `offset`, and in *next what follows it and its name or value. A tag that is not wholly
@@ -209,9 +190,11 @@ int bb_tree_load(const void *tree, size_t size)
 {
     loaded.tree = NULL;
     loaded.extent = 0;
-    int error, reservations = check_header(tree, size);
-    if (reservations < 0)
-        return reservations;
+    const char *fault = find_fault(tree, size);
+    if (fault) {
+        bb_print(BB_ERROR, "device tree refused: %s (%zu bytes at %p)", fault, size, tree);
+        return -EINVAL;
+    }
     struct pass pass = {
         .structure = (const char *)tree + fdt_off_dt_struct(tree),
         .size = fdt_size_dt_struct(tree) & ~3u,
@@ -219,8 +202,10 @@ int bb_tree_load(const void *tree, size_t size)
         .strings_size = fdt_size_dt_strings(tree),
         .arena = bb_arena_mark(),
     };
-    if ((error = check_strings(&pass)) || (error = read_structure(&pass)) ||
-        (error = bb_node_index())) {
+    int error = read_structure(&pass);
+    if (!error)
+        error = bb_node_index();
+    if (error) {
         bb_node_reset();
         bb_arena_reset(pass.arena);
         return error;
@@ -229,7 +214,8 @@ int bb_tree_load(const void *tree, size_t size)
     const size_t ends[] = {
         fdt_off_dt_struct(tree) + pass.size,
         fdt_off_dt_strings(tree) + pass.strings_size,
-        fdt_off_mem_rsvmap(tree) + sizeof(struct fdt_reserve_entry) * (1u + (size_t)reservations),
+        fdt_off_mem_rsvmap(tree) +
+            sizeof(struct fdt_reserve_entry) * (size_t)(fdt_num_mem_rsv(tree) + 1),
     };
     for (size_t i = 0; i < BB_ARRAY_SIZE(ends); i++)
         loaded.extent = ends[i] > loaded.extent ? ends[i] : loaded.extent;

@@ -16,16 +16,11 @@ struct entry {
     struct bb_property properties[];
 };
 
-/* An open-addressed table, at most half full. */
-struct slots {
-    struct bb_node **slot;
-    unsigned bits;
-};
-
 static struct {
     struct bb_node *root;
     struct bb_node *last;
-    struct slots phandles;
+    struct bb_node **slots; /* the tree's nodes by name and by phandle, open-addressed */
+    unsigned bits;          /* there are 2^bits slots, of which at most half are taken */
 } table;
 
 static struct entry *entry_of(const struct bb_node *node)
@@ -105,69 +100,52 @@ void bb_node_learn(struct bb_node *node, const struct bb_property *property)
     }
 }
 
-static bool make_slots(struct slots *slots, size_t count)
-{
-    slots->bits = 1;
-    while ((size_t)1 << slots->bits < 2 * count)
-        slots->bits++;
-    slots->slot = bb_arena_alloc(sizeof(struct bb_node *) << slots->bits, sizeof(void *));
-    return slots->slot;
-}
-
-/* The slot that holds the node with this phandle, or with the same parent and name as `named`; if
+/* The slot that holds a node with this phandle, or with the same parent and name as `named`; if
  * there is none, the empty slot where it belongs. */
-static struct bb_node **find_slot(const struct slots *slots, uint32_t phandle,
-                                  const struct bb_node *named)
+static struct bb_node **find_slot(uint32_t phandle, const struct bb_node *named)
 {
     uint32_t key = named ? entry_of(named)->hash : phandle;
-    size_t i = key * 2654435769u >> (32 - slots->bits);
-    for (;; i = (i + 1) & (((size_t)1 << slots->bits) - 1)) {
-        const struct bb_node *node = slots->slot[i];
+    size_t i = key * 2654435769u >> (32 - table.bits);
+    for (;; i = (i + 1) & (((size_t)1 << table.bits) - 1)) {
+        const struct bb_node *node = table.slots[i];
         if (!node || (named ? entry_of(node)->hash == key && node->parent == named->parent &&
                                   !strcmp(node->name, named->name)
                             : node->phandle == phandle))
-            return &slots->slot[i];
-    }
-}
-
-static void fill_slots(const struct slots *slots, bool names, const char *what)
-{
-    const struct bb_node *twice = NULL;
-    unsigned count = 0;
-    bb_for_each_node (node) {
-        if (!names && !node->phandle)
-            continue;
-        struct bb_node **slot = find_slot(slots, node->phandle, names ? node : NULL);
-        if (!*slot)
-            *slot = node;
-        else if (!count++)
-            twice = node;
-    }
-    if (twice) {
-        char path[100];
-        bb_node_path(twice, path, sizeof(path));
-        bb_print(BB_WARNING,
-                 "device tree: %s has the %s of an earlier node, which counts (%u such)", path,
-                 what, count);
+            return &table.slots[i];
     }
 }
 
 int bb_node_index(void)
 {
-    struct slots names;
-    size_t nodes = 0, phandles = 0;
+    static const char *const what[] = {"phandle", "name"};
+    const struct bb_node *twice[2] = {NULL};
+    unsigned count[2] = {0};
+    size_t keys = 0;
+    bb_for_each_node (node)
+        keys += node->phandle ? 2 : 1;
+    for (table.bits = 1; (size_t)1 << table.bits < 2 * keys;)
+        table.bits++;
+    table.slots = bb_arena_alloc(sizeof(struct bb_node *) << table.bits, sizeof(void *));
+    if (!table.slots)
+        return -ENOMEM;
     bb_for_each_node (node) {
-        nodes++;
-        phandles += node->phandle != 0;
+        for (unsigned i = node->phandle ? 0 : 1; i < 2; i++) {
+            struct bb_node **slot = find_slot(node->phandle, i ? node : NULL);
+            if (!*slot)
+                *slot = node;
+            else if (*slot != node && !count[i]++)
+                twice[i] = node;
+        }
     }
-    if (!make_slots(&table.phandles, phandles))
-        return -ENOMEM;
-    fill_slots(&table.phandles, false, "phandle");
-    size_t mark = bb_arena_mark();
-    if (!make_slots(&names, nodes))
-        return -ENOMEM;
-    fill_slots(&names, true, "name");
-    bb_arena_reset(mark);
+    for (unsigned i = 0; i < 2; i++) {
+        char path[100];
+        if (!twice[i])
+            continue;
+        bb_node_path(twice[i], path, sizeof(path));
+        bb_print(BB_WARNING,
+                 "device tree: %s has the %s of an earlier node, which counts (%u such)", path,
+                 what[i], count[i]);
+    }
     return 0;
 }
 
@@ -222,7 +200,7 @@ struct bb_node *bb_node_next(const struct bb_node *node)
 
 struct bb_node *bb_node_by_phandle(uint32_t phandle)
 {
-    return table.phandles.slot && phandle ? *find_slot(&table.phandles, phandle, NULL) : NULL;
+    return table.slots && phandle ? *find_slot(phandle, NULL) : NULL;
 }
 
 struct bb_node *bb_node_by_compatible(const char *compatible)
