@@ -6,7 +6,9 @@
 
 #include "core.h"
 
-static unsigned depth; /* a panic inside a panic says so and stops trying */
+static unsigned depth;      /* a panic inside a panic uses the early console */
+static const char *message; /* of the first, should it not come out */
+static bool ending;         /* power_off was called, and may be what fails now */
 
 void bb_panic_print(const char *format, ...)
 {
@@ -22,13 +24,16 @@ void bb_panic_print(const char *format, ...)
         (void)bb_early_write(line, length);
 }
 
-/* Before the message. Does not return when there is no hope for one. */
-static void begin(void)
+static void begin(const char *text)
 {
     (void)bb_arch_irq_save();
-    if (++depth > 2)
+    if (++depth > 2) /* nothing works any more */
         bb_arch_halt();
-    bb_panic_print(depth > 1 ? "\npanic inside a panic: " : "\npanic: ");
+    if (depth == 1)
+        message = text;
+    else
+        bb_panic_print("\npanic: %s\n", message);
+    bb_panic_print(depth == 1 ? "\npanic: %s" : "and while telling so: %s", text);
 }
 
 static BB_NORETURN void end(void)
@@ -40,8 +45,10 @@ static BB_NORETURN void end(void)
         bb_panic_print("at work: %s (%s, %s)\n", device->name, device->driver->name, path);
     }
     bb_arch_print_state();
-    if (bb_hooks.power_off && depth < 2)
+    if (bb_hooks.power_off && !ending) {
+        ending = true;
         bb_hooks.power_off(1);
+    }
     bb_arch_halt();
 }
 
@@ -52,18 +59,17 @@ void bb_panic(const char *format, ...)
     va_start(arguments, format);
     (void)bb_vformat(text, sizeof(text), format, arguments);
     va_end(arguments);
-    begin();
-    bb_panic_print("%s\n", text);
+    begin(text);
+    bb_panic_print("\n");
     end();
 }
 
 void bb_panic_exception(const char *what, uint64_t fault_address, bool has_address)
 {
-    begin();
+    begin(what);
     if (has_address)
-        bb_panic_print("%s at 0x%llx\n", what, (unsigned long long)fault_address);
-    else
-        bb_panic_print("%s\n", what);
+        bb_panic_print(" at 0x%llx", (unsigned long long)fault_address);
+    bb_panic_print("\n");
     end();
 }
 

@@ -7,6 +7,7 @@
 
 #include <busbar/app.h>
 #include <busbar/arch.h>
+#include <busbar/hooks.h>
 #include <busbar/param.h>
 
 int bb_test_recurse(int depth);
@@ -76,6 +77,36 @@ static void assertion(void)
     bb_assert_failed("1 + 1 == 3", "main.c", 1);
 }
 
+static void wait_with(void (*handler)(void))
+{
+    bb_hooks.interrupt = handler;
+    bb_sleep(BB_MSEC);
+}
+
+/* On the interrupt stack, so that the report needs another one. */
+static void interrupt(void)
+{
+    wait_with(null);
+}
+
+static void interrupt_stack(void)
+{
+    wait_with(stack);
+}
+
+/* The report itself goes wrong. */
+static void bad_console(const char *text, size_t size)
+{
+    (void)text, (void)size;
+    null();
+}
+
+static void twice(void)
+{
+    bb_hooks.console_write = bad_console;
+    bb_panic("the console is broken");
+}
+
 /* An address that faults is told, not fatal. */
 static void probe(void)
 {
@@ -90,9 +121,11 @@ static const struct {
     const char *name;
     void (*run)(void);
 } faults[] = {
-    {"null", null},           {"read", read},   {"write", write},         {"code", code},
-    {"jump", jump},           {"stack", stack}, {"undefined", undefined}, {"panic", panic},
-    {"assertion", assertion}, {"probe", probe},
+    {"null", null},           {"read", read},           {"write", write},
+    {"code", code},           {"jump", jump},           {"stack", stack},
+    {"undefined", undefined}, {"panic", panic},         {"assertion", assertion},
+    {"probe", probe},         {"interrupt", interrupt}, {"interrupt_stack", interrupt_stack},
+    {"twice", twice},
 };
 
 int bb_main(void)
