@@ -114,13 +114,13 @@ int bb_provider(struct bb_device *device, const struct bb_class *class, size_t i
 
 struct bb_face *bb_face_first(const struct bb_class *class)
 {
-    return *class->first;
+    return class->list->first;
 }
 
 struct bb_face *bb_face_by_name(const struct bb_class *class, const char *name)
 {
     const struct bb_node *node = bb_node_find(name);
-    for (struct bb_face *face = *class->first; face; face = face->next)
+    for (struct bb_face *face = class->list->first; face; face = face->next)
         if (face->device->node == node || strcmp(face->device->name, name) == 0)
             return face;
     return NULL;
@@ -139,22 +139,27 @@ void bb_face_put(struct bb_face *face)
 
 static void list_face(struct bb_face *face)
 {
-    struct bb_face **at = face->class->first;
-    while (*at)
-        at = &(*at)->next;
+    struct bb_face_list *list = face->class->list;
     face->next = NULL;
-    *at = face;
+    *(list->last ? &list->last->next : &list->first) = face;
+    list->last = face;
 }
 
 static void unlist_face(struct bb_face *face)
 {
-    for (struct bb_face **at = face->class->first; *at; at = &(*at)->next)
-        if (*at == face) {
-            *at = face->next;
-            if (face->class->notify && !bb_binder.dry)
-                face->class->notify(face, false);
-            return;
-        }
+    struct bb_face_list *list = face->class->list;
+    struct bb_face *before = NULL, *at = list->first;
+    while (at && at != face) {
+        before = at;
+        at = at->next;
+    }
+    if (!at)
+        return;
+    *(before ? &before->next : &list->first) = face->next;
+    if (list->last == face)
+        list->last = before;
+    if (face->class->notify && !bb_binder.dry)
+        face->class->notify(face, false);
 }
 
 int bb_device_start(struct bb_device *device)
@@ -232,6 +237,6 @@ void bb_device_reset(void)
 {
     bb_for_each_device (device)
         for (const struct bb_face_info *info = device->driver->faces; info && info->class; info++)
-            *info->class->first = NULL;
+            *info->class->list = (struct bb_face_list){0};
     first_device = last_device = current = NULL;
 }

@@ -2,7 +2,7 @@
 /* What board this is. */
 #include <busbar/board.h>
 
-static struct bb_face *boards;
+static struct bb_face_list boards;
 
 static int removed_identity(struct bb_board *board, struct bb_board_identity *identity)
 {
@@ -24,5 +24,5 @@ static const struct bb_board_ops removed = {
 const struct bb_class bb_class_board = {
     .name = "board",
     .removed = &removed,
-    .first = &boards,
+    .list = &boards,
 };

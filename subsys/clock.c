@@ -2,7 +2,7 @@
 /* Clocks: inputs of devices, on while at least one of them is held. */
 #include <busbar/clock.h>
 
-static struct bb_face *clocks;
+static struct bb_face_list clocks;
 
 static int removed_rate(struct bb_clock *clock, uint32_t output, uint64_t *hz)
 {
@@ -95,5 +95,5 @@ const struct bb_class bb_class_clock = {
     .property = "clocks",
     .cells = "#clock-cells",
     .removed = &removed,
-    .first = &clocks,
+    .list = &clocks,
 };

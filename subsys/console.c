@@ -7,7 +7,7 @@
 #include <busbar/log.h>
 #include <busbar/time.h>
 
-static struct bb_face *consoles;
+static struct bb_face_list consoles;
 
 enum {
     PATIENCE_MS = 50,
@@ -201,6 +201,6 @@ static int console_notify(struct bb_face *face, bool running)
 const struct bb_class bb_class_console = {
     .name = "console",
     .removed = &removed,
-    .first = &consoles,
+    .list = &consoles,
     .notify = console_notify,
 };

@@ -3,7 +3,7 @@
 #include <busbar/entropy.h>
 #include <busbar/poll.h>
 
-static struct bb_face *sources;
+static struct bb_face_list sources;
 
 static int removed_read(struct bb_entropy *entropy, void *buffer, size_t size)
 {
@@ -16,7 +16,7 @@ static const struct bb_entropy_ops removed = {.read = removed_read};
 const struct bb_class bb_class_entropy = {
     .name = "entropy",
     .removed = &removed,
-    .first = &sources,
+    .list = &sources,
 };
 
 int bb_random(void *buffer, size_t size, uint64_t timeout)

@@ -2,7 +2,7 @@
 /* Firmware services, and which firmware serves a device. */
 #include <busbar/firmware.h>
 
-static struct bb_face *firmwares;
+static struct bb_face_list firmwares;
 
 static int removed_call(struct bb_firmware *firmware, uint32_t tag, void *buffer, size_t request,
                         size_t capacity)
@@ -58,7 +58,7 @@ const struct bb_class bb_class_firmware = {
     .name = "firmware",
     .property = "firmware",
     .removed = &removed,
-    .first = &firmwares,
+    .list = &firmwares,
     .lookup = firmware_lookup,
 };
 

@@ -2,8 +2,8 @@
 /* General-purpose pins, and which function a pin serves. */
 #include <busbar/gpio.h>
 
-static struct bb_face *gpios;
-static struct bb_face *pin_controllers;
+static struct bb_face_list gpios;
+static struct bb_face_list pin_controllers;
 
 static int removed_get(struct bb_gpio *gpio, uint32_t line, bool *level)
 {
@@ -43,7 +43,7 @@ const struct bb_class bb_class_gpio = {
     .property = "gpios",
     .cells = "#gpio-cells",
     .removed = &removed,
-    .first = &gpios,
+    .list = &gpios,
 };
 
 static int removed_apply(struct bb_pins *pins, const struct bb_node *configuration)
@@ -73,7 +73,7 @@ const struct bb_class bb_class_pins = {
     .name = "pins",
     .property = "pinctrl-0",
     .removed = &removed_pins,
-    .first = &pin_controllers,
+    .list = &pin_controllers,
     .lookup = pins_lookup,
 };
 

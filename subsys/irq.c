@@ -5,7 +5,7 @@
 #include <busbar/irq.h>
 #include <busbar/log.h>
 
-static struct bb_face *controllers;
+static struct bb_face_list controllers;
 static struct bb_irq *root;
 
 static int removed_translate(struct bb_irq *irq, const struct bb_phandle_args *args, uint32_t *line,
@@ -173,7 +173,7 @@ const struct bb_class bb_class_irq = {
     .property = "interrupts",
     .cells = "#interrupt-cells",
     .removed = &removed,
-    .first = &controllers,
+    .list = &controllers,
     .lookup = bb_node_interrupt,
     .notify = irq_notify,
 };

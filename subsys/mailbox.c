@@ -2,7 +2,7 @@
 /* Mailboxes: which one, and which channel of it, a device speaks over. */
 #include <busbar/mailbox.h>
 
-static struct bb_face *mailboxes;
+static struct bb_face_list mailboxes;
 
 static int removed_send(struct bb_mailbox *mailbox, uint32_t channel, uint32_t value,
                         uint64_t timeout)
@@ -35,7 +35,7 @@ const struct bb_class bb_class_mailbox = {
     .property = "mboxes",
     .cells = "#mbox-cells",
     .removed = &removed,
-    .first = &mailboxes,
+    .list = &mailboxes,
 };
 
 static void release(struct bb_resource *resource)

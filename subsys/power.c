@@ -6,8 +6,8 @@
 #include <busbar/poll.h>
 #include <busbar/power.h>
 
-static struct bb_face *powers;
-static struct bb_face *domains;
+static struct bb_face_list powers;
+static struct bb_face_list domains;
 
 static int removed_end(struct bb_power *power)
 {
@@ -102,7 +102,7 @@ static int power_notify(struct bb_face *face, bool running)
 const struct bb_class bb_class_power = {
     .name = "power",
     .removed = &removed,
-    .first = &powers,
+    .list = &powers,
     .notify = power_notify,
 };
 
@@ -128,7 +128,7 @@ const struct bb_class bb_class_power_domain = {
     .property = "power-domains",
     .cells = "#power-domain-cells",
     .removed = &removed_domain,
-    .first = &domains,
+    .list = &domains,
 };
 
 static int switch_domain(const struct bb_power_domain_input *input, bool on)

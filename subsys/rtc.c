@@ -3,7 +3,7 @@
 #include <busbar/hooks.h>
 #include <busbar/rtc.h>
 
-static struct bb_face *rtcs;
+static struct bb_face_list rtcs;
 
 static int removed_get_time(struct bb_rtc *rtc, int64_t *seconds)
 {
@@ -78,7 +78,7 @@ static int rtc_notify(struct bb_face *face, bool running)
 const struct bb_class bb_class_rtc = {
     .name = "rtc",
     .removed = &removed,
-    .first = &rtcs,
+    .list = &rtcs,
     .notify = rtc_notify,
 };
 

@@ -2,7 +2,7 @@
 /* Temperature sensors. */
 #include <busbar/thermal.h>
 
-static struct bb_face *sensors;
+static struct bb_face_list sensors;
 
 static int removed_read(struct bb_thermal *thermal, int32_t *millicelsius)
 {
@@ -18,5 +18,5 @@ static const struct bb_thermal_ops removed = {
 const struct bb_class bb_class_thermal = {
     .name = "thermal",
     .removed = &removed,
-    .first = &sensors,
+    .list = &sensors,
 };

@@ -6,7 +6,7 @@
 #include <busbar/hooks.h>
 #include <busbar/timer.h>
 
-static struct bb_face *timers;
+static struct bb_face_list timers;
 static struct bb_timer *source;
 
 static uint64_t removed_count(struct bb_timer *timer)
@@ -101,6 +101,6 @@ static int timer_notify(struct bb_face *face, bool running)
 const struct bb_class bb_class_timer = {
     .name = "timer",
     .removed = &removed,
-    .first = &timers,
+    .list = &timers,
     .notify = timer_notify,
 };

@@ -58,13 +58,17 @@ struct bb_device {
     bool removed;
 };
 
+struct bb_face_list {
+    struct bb_face *first, *last;
+};
+
 /* What all drivers of a subsystem have in common. Defined by the subsystem: bb_class_rtc. */
 struct bb_class {
-    const char *name;       /* "rtc" */
-    const char *property;   /* phandle list by which consumers name it: "clocks"; NULL: none */
-    const char *cells;      /* "#clock-cells" */
-    const void *removed;    /* ops that answer -ENODEV, for handles that outlive the device */
-    struct bb_face **first; /* the list of running faces, in binding order */
+    const char *name;          /* "rtc" */
+    const char *property;      /* phandle list by which consumers name it: "clocks"; NULL: none */
+    const char *cells;         /* "#clock-cells" */
+    const void *removed;       /* ops that answer -ENODEV, for handles that outlive the device */
+    struct bb_face_list *list; /* its running faces, in binding order */
     /* Entry `index` of what `node` asks of this class. NULL: the phandle list `property`. */
     int (*lookup)(const struct bb_node *node, size_t index, struct bb_phandle_args *args);
     /* Called when a face of the class starts and, with `running` false, when it goes. May be NULL.

@@ -9,7 +9,7 @@
 #include <busbar/mailbox.h>
 #include <busbar/rtc.h>
 
-#define KEEP __attribute__((noinline, used))
+#define KEEP __attribute__((noinline, used, retain))
 
 KEEP int direct_rtc(struct bb_rtc *rtc, int64_t *seconds);
 KEEP int direct_rtc(struct bb_rtc *rtc, int64_t *seconds)
@@ -32,7 +32,7 @@ KEEP int direct_mailbox(struct bb_mailbox *mailbox, uint32_t channel, uint32_t v
 {
     mailbox->channels = channel + value + (uint32_t)timeout;
     *reply = value;
-    return 0;
+    return (int)(value & 1);
 }
 
 KEEP int call_rtc(struct bb_rtc *rtc, int64_t *seconds);

@@ -1,0 +1,81 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""Counts guest instructions, the same on every run and every host: with -icount shift=4 the 62.5 MHz
+counter of QEMU's Arm machines ticks once for each.
+
+  - hello on virt-arm64, from the first instruction to power-off, with QEMU's full tree;
+  - what ten times the devices cost: 10,000 clocks bound and probed, against 1,000.
+
+    python3 tests/bench/instructions.py
+"""
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+sys.path.insert(0, str(ROOT / "tools"))
+from busbarlib import build, common, desk, manifest, run, suites  # noqa: E402
+
+HELLO_LIMIT = 400_000
+GROWTH_LIMIT = 11.0
+PER_BUS = 100  # dtc's parser gives up on a node with thousands of children
+ICOUNT = ["-icount", "shift=4,sleep=off"]
+
+
+def ticks(platform, compiler, dtb=None):
+    """(instructions to main, instructions to power-off) of hello."""
+    machine = run.Machine(platform=platform, app="hello", buildtype="release", compiler=compiler,
+                          dtb=dtb, append="ticks", extra=ICOUNT)
+    boot = suites.Boot("hello", machine, [("expect", r"power off after \d+ ticks")])
+    failure, seen = suites.play(boot, run.make(machine))
+    if failure:
+        raise SystemExit(f"{seen}\n{failure}")
+    return tuple(int(re.search(pattern + r" after (\d+) ticks", seen)[1])
+                 for pattern in ("main", "power off"))
+
+
+def device(i):
+    return f"clock@{i:x} {{ compatible = \"fixed-clock\"; clock-frequency = <{i + 1}>; " \
+        "#clock-cells = <0>; };\n"
+
+
+def large_tree(folder, count):
+    """QEMU's own tree for the machine with `count` devices more; the path of its blob."""
+    own = desk.tree_for(manifest.load_platform("virt-arm64"))
+    text = common.run(["dtc", "-q", "-I", "dtb", "-O", "dts", str(own)]).stdout
+    buses = "".join(
+        f"bus@{first:x} {{ compatible = \"simple-bus\"; #address-cells = <2>; #size-cells = <2>; "
+        f"ranges; reg = <0 {first} 0 1>;\n" + "".join(device(i) for i in
+                                                     range(first, first + PER_BUS)) + "};\n"
+        for first in range(0, count, PER_BUS))
+    end = text.rindex("};")
+    source, blob = folder / f"{count}.dts", folder / f"{count}.dtb"
+    source.write_text(text[:end] + buses + text[end:], encoding="utf-8")
+    subprocess.run(["dtc", "-q", "-I", "dts", "-O", "dtb", "-o", str(blob), str(source)], check=True)
+    return blob
+
+
+def main():
+    wrong = 0
+    for compiler in build.COMPILERS:
+        to_main, total = ticks("virt-arm64", compiler)
+        well = total < HELLO_LIMIT
+        wrong += not well
+        print(f"{'ok  ' if well else 'FAIL'} hello, {compiler}: {to_main} instructions to main, "
+              f"{total} to power-off, below {HELLO_LIMIT}")
+    large = str(ROOT / "tests/bench/large/platform.toml")
+    with tempfile.TemporaryDirectory() as folder:
+        costs = {count: ticks(large, "gcc", str(large_tree(Path(folder), count)))[0]
+                 for count in (1000, 10000)}
+    growth = costs[10000] / costs[1000]
+    well = growth < GROWTH_LIMIT
+    wrong += not well
+    print(f"{'ok  ' if well else 'FAIL'} 10,000 devices cost {costs[10000]} instructions, 1,000 cost "
+          f"{costs[1000]}: {growth:.2f} times, below {GROWTH_LIMIT}")
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
