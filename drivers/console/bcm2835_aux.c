@@ -113,8 +113,8 @@ static int bcm2835_aux_probe(struct bb_device *device)
     if (error)
         return error;
     error = bb_clock_get(device, 0, &aux->clock);
-    if (error && aux->clock.clock)
-        return error; /* it is off now */
+    if (error && (aux->clock.clock || !bb_read32(&aux->regs, AUX_MU_LSR)))
+        return bb_fail(device, "clock", error); /* it is off: registers read as 0 */
     /* A console is worth having as the firmware left it, so none of the rest is fatal. */
     warn(device, "clock", error);
     warn(device, "pins", bb_pins_apply(device));
@@ -140,10 +140,11 @@ static void bcm2835_aux_remove(struct bb_device *device)
 
 static void bcm2835_aux_early_putc(uintptr_t base, char c)
 {
-    for (int i = 0; i < EARLY_READS; i++)
-        if (bb_arch_read32(base + AUX_MU_LSR) & LSR_TRANSMIT_SPACE)
-            break;
-    bb_arch_write32(base + AUX_MU_IO, (uint8_t)c);
+    int reads = EARLY_READS;
+    while (reads && !(bb_arch_read32(base + AUX_MU_LSR) & LSR_TRANSMIT_SPACE))
+        reads--;
+    if (reads)
+        bb_arch_write32(base + AUX_MU_IO, (uint8_t)c);
 }
 
 const struct bb_console_ops bb_ops_console_bcm2835_aux = {

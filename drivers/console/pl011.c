@@ -135,9 +135,11 @@ static void pl011_remove(struct bb_device *device)
 
 static void pl011_early_putc(uintptr_t base, char c)
 {
-    for (int tries = 0; tries < 1 << 20 && bb_arch_read32(base + UARTFR) & TXFF;)
-        tries++;
-    bb_arch_write32(base + UARTDR, (uint8_t)c);
+    for (int tries = 0; tries < 1 << 20; tries++)
+        if (!(bb_arch_read32(base + UARTFR) & TXFF)) {
+            bb_arch_write32(base + UARTDR, (uint8_t)c);
+            return;
+        }
 }
 
 const struct bb_console_ops bb_ops_console_pl011 = {

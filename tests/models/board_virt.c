@@ -2,6 +2,8 @@
 /* QEMU's virt machine in miniature: its addresses, its interrupts, its tree. */
 #include "boards.h"
 
+#include <string.h>
+
 #include <tests/unit/harness.h>
 
 enum { PHANDLE_GIC = 1, PHANDLE_CLOCK = 2 };
@@ -98,4 +100,15 @@ bool boards_are_quiet(void)
     }
     return !pi.armctrl.enabled[0] && !pi.armctrl.enabled[1] && !pi.armctrl.enabled[2] &&
            !pi.local.timer_control[0] && !pi.local.mailbox_control[0];
+}
+
+void board_type(void *context, const struct bb_face *console, char c)
+{
+    const char *driver = console->device->driver->name;
+
+    (void)context;
+    if (strcmp(driver, "console/bcm2835_aux") == 0)
+        model_bcm2835_aux_input(&pi.aux, c);
+    else
+        model_pl011_input(virt.gic ? &virt.pl011 : &pi.pl011, c);
 }

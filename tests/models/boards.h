@@ -7,6 +7,8 @@
 #ifndef TESTS_MODELS_BOARDS_H
 #define TESTS_MODELS_BOARDS_H
 
+#include <busbar/device.h>
+
 #include "bcm2835.h"
 #include "bcm2836.h"
 #include "gic.h"
@@ -86,6 +88,8 @@ struct pi_options {
 };
 void pi_prepare(const struct pi_options *options);
 
+/* A character arrives at a console of either board. */
+void board_type(void *context, const struct bb_face *console, char c);
 /* Every line of every interrupt controller is off. */
 bool boards_are_quiet(void);
 

@@ -102,8 +102,8 @@ static void sent(void *context)
     struct model_pl011 *uart = context;
 
     uart->shifting = false;
-    model_require(&uart->model, uart->output_size < sizeof uart->output, "too much output");
-    uart->output[uart->output_size++] = uart->shift;
+    if (uart->output_size < sizeof uart->output)
+        uart->output[uart->output_size++] = uart->shift;
     if (uart->cr & CR_LBE)
         model_pl011_input(uart, uart->shift);
     shift_next(uart);
@@ -193,7 +193,7 @@ static void check_enable(struct model_pl011 *uart, uint32_t value)
     if (value & CR_UARTEN && !(uart->cr & CR_UARTEN)) {
         model_require(model, uart->latched_ibrd == uart->ibrd && uart->latched_fbrd == uart->fbrd,
                       "IBRD or FBRD was written and no LCR_H after it took them over");
-        model_require(model, uart->ibrd != 0, "enabled with IBRD 0");
+        model_require(model, uart->ibrd != 0 || !uart->divisor_written, "enabled with IBRD 0");
         model_require(model, uart->ibrd != 0xffff || uart->fbrd == 0, "divisor out of range");
         model_require(model, (uart->lcrh & LCR_H_WLEN) != 0 || uart->muted,
                       "enabled with 5-bit words");
@@ -221,6 +221,7 @@ static void pl011_write(struct model *model, uint32_t offset, unsigned width, ui
     case FBRD:
         model_require(model, !running && !uart->shifting, "the divisor was changed while enabled");
         *(offset == IBRD ? &uart->ibrd : &uart->fbrd) = value;
+        uart->divisor_written = true;
         break;
     case LCR_H:
         model_require(model, !running && !uart->shifting, "LCR_H was changed while enabled");

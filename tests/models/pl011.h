@@ -21,7 +21,8 @@ struct model_pl011 {
     bool shifting;
     char shift;
     struct world_event sent_event, timeout_event;
-    char output[4096]; /* what left the wire */
+    bool divisor_written;
+    char output[4096]; /* the first that left the wire */
     size_t output_size;
 };
 

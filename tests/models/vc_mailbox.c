@@ -76,14 +76,12 @@ static void respond(void *context)
     memmove(mailbox->in, mailbox->in + 1, --mailbox->in_count * sizeof *mailbox->in);
     if (mailbox->in_count)
         world_at(&mailbox->answer, world_now() + mailbox->latency);
-    if (mailbox->mode == VC_SILENT)
-        return;
-    if ((word & 15) == 8) {
-        uint32_t *buffer = buffer_of(mailbox, word);
-        mailbox->calls++;
-        if (mailbox->mode != VC_UNANSWERED)
-            vc_firmware(mailbox, buffer);
-    }
+    if (mailbox->mode == VC_SILENT || (word & 15) != 8)
+        return; /* nobody listens on the other channels */
+    uint32_t *buffer = buffer_of(mailbox, word);
+    mailbox->calls++;
+    if (mailbox->mode != VC_UNANSWERED)
+        vc_firmware(mailbox, buffer);
     if (mailbox->mode == VC_OTHER_FIRST)
         model_vc_mailbox_post(mailbox, 0x12340003);
     if (mailbox->mode == VC_WRONG_WORD)

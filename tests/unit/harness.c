@@ -228,9 +228,9 @@ struct bb_face *face_of_class(const struct bb_class *class, const char *path)
     return NULL;
 }
 
-void conform(void)
+void conform(void (*type)(void *context, const struct bb_face *console, char c))
 {
-    struct conformance result = {0};
+    struct conformance result = {.type = type};
 
     conformance_run(&result);
     if (result.failed || !result.passed)

@@ -68,7 +68,8 @@ bool is_listed(const struct bb_node *node);
     ((struct bb_##class_ *)(void *)face_of_class(&bb_class_##class_, path))
 struct bb_face *face_of_class(const struct bb_class *class, const char *path);
 
-/* Runs every conformance suite that fits; each failed check fails the test. */
-void conform(void);
+/* Runs every conformance suite on every face; `type` is how a model gets input. A failed check
+ * fails the test. */
+void conform(void (*type)(void *context, const struct bb_face *console, char c));
 
 #endif

@@ -6,14 +6,6 @@
 
 #include <tests/models/boards.h>
 
-static void test_conformance(void **state)
-{
-    (void)state;
-    virt_prepare(NULL);
-    boot(NULL);
-    conform();
-}
-
 static void test_time(void **state)
 {
     (void)state;
@@ -81,7 +73,6 @@ static void test_remove(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_conformance),
         cmocka_unit_test(test_time),
         cmocka_unit_test(test_stale_alarm),
         cmocka_unit_test(test_remove),

@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* gpio/pl061 and gpio/bcm2835_gpio on their models. */
+#include "harness.h"
+
+#include <stdio.h>
+
+#include <busbar/gpio.h>
+#include <busbar/irq.h>
+#include <busbar/poll.h>
+#include <drivers/gpio/bcm2835_gpio.h>
+
+#include <tests/models/boards.h>
+
+static void test_pl061(void **state)
+{
+    bool level, out;
+
+    (void)state;
+    virt_prepare(NULL);
+    virt.pl061.dir = 0x80; /* firmware's output, high */
+    virt.pl061.data = 0x80;
+    virt.pl061.ie = 0xff;
+    boot(NULL);
+    struct bb_gpio *gpio = face_at(gpio, VIRT_PL061);
+
+    assert_int_equal(gpio->lines, 8);
+    assert_int_equal(virt.pl061.ie, 0);
+    for (uint32_t line = 0; line < 7; line++) {
+        model_pl061_input(&virt.pl061, line, true);
+        assert_int_equal(bb_gpio_get(gpio, line, &level), 0);
+        assert_true(level);
+        model_pl061_input(&virt.pl061, line, false);
+        assert_int_equal(bb_gpio_get(gpio, line, &level), 0);
+        assert_false(level);
+        assert_int_equal(bb_gpio_output(gpio, line, true), 0);
+        assert_int_equal(virt.pl061.dir, 0x80 | 1u << line);
+        assert_int_equal(virt.pl061.data & virt.pl061.dir, 0x80 | 1u << line);
+        assert_int_equal(bb_gpio_input(gpio, line), 0);
+    }
+    virt.pl061.afsel = 2;
+    assert_int_equal(bb_gpio_direction(gpio, 1, &out), -EBUSY);
+    assert_int_equal(bb_gpio_direction(gpio, 7, &out), 0);
+    assert_true(out);
+    assert_int_equal(bb_gpio_pull(gpio, 0, BB_PULL_UP), -ENOTSUP);
+}
+
+static struct bb_gpio *start(void)
+{
+    pi_prepare(NULL);
+    boot(NULL);
+    return face_at(gpio, PI_GPIO);
+}
+
+static void test_bcm2835_lines(void **state)
+{
+    struct bb_gpio *gpio = start();
+
+    (void)state;
+    assert_int_equal(gpio->lines, 54);
+    for (uint32_t line = 0; line < 54; line++) {
+        bool level, out;
+        if (model_bcm2835_gpio_function(&pi.gpio, line) > 1) {
+            assert_int_equal(bb_gpio_direction(gpio, line, &out), -EBUSY);
+            continue;
+        }
+        pi.gpio.outside[line / 32] |= 1u << line % 32;
+        assert_int_equal(bb_gpio_get(gpio, line, &level), 0);
+        assert_true(level);
+        pi.gpio.outside[line / 32] &= ~(1u << line % 32);
+        assert_int_equal(bb_gpio_output(gpio, line, true), 0);
+        assert_int_equal(model_bcm2835_gpio_function(&pi.gpio, line), 1);
+        assert_int_equal(bb_gpio_get(gpio, line, &level), 0);
+        assert_true(level);
+        assert_int_equal(bb_gpio_set(gpio, line, false), 0);
+        assert_int_equal(bb_gpio_get(gpio, line, &level), 0);
+        assert_false(level);
+        assert_int_equal(bb_gpio_input(gpio, line), 0);
+    }
+}
+
+static void test_bcm2835_pulls(void **state)
+{
+    struct bb_gpio *gpio = start();
+
+    (void)state;
+    for (uint32_t line = 0; line < 54; line += 9) {
+        assert_int_equal(bb_gpio_pull(gpio, line, BB_PULL_UP), 0);
+        assert_int_equal(pi.gpio.pull[line], 2);
+        assert_int_equal(bb_gpio_pull(gpio, line, BB_PULL_DOWN), 0);
+        assert_int_equal(pi.gpio.pull[line], 1);
+        assert_int_equal(bb_gpio_pull(gpio, line, BB_PULL_NONE), 0);
+        assert_int_equal(pi.gpio.pull[line], 0);
+        assert_int_equal(pi.gpio.pull[line + 1], line + 1 == 33 ? 2 : 3);
+    }
+    assert_int_equal(bb_gpio_pull(gpio, 0, (enum bb_pull)3), -EINVAL);
+    assert_int_equal(pi.gpio.pud | pi.gpio.pudclk[0] | pi.gpio.pudclk[1], 0);
+}
+
+/* Configurations as a tree may give them: bytes that need not make sense. */
+static void test_bcm2835_configurations(void **state)
+{
+    enum { ONE = 4, HALF = 6, TWO = 8, MOST = 8 };
+    static const struct {
+        uint8_t pins[MOST], pins_size, function[MOST], function_size, pull[MOST], pull_size;
+        int result;
+        unsigned after; /* pin 4's function */
+    } cases[] = {
+        {{0, 0, 0, 4}, ONE, {0, 0, 0, 4}, ONE, {0}, 0, 0, 4},
+        {{0, 0, 0, 5, 0, 0, 0, 4}, TWO, {0, 0, 0, 4, 0, 0, 0, 7}, TWO, {0}, 0, 0, 7},
+        {{0, 0, 0, 4}, ONE, {0}, 0, {0, 0, 0, 2}, ONE, 0, 0},
+        {{0}, 0, {0, 0, 0, 4}, ONE, {0}, 0, -EINVAL, 0},
+        {{0, 0, 0, 4}, ONE, {0}, 0, {0}, 0, -EINVAL, 0},
+        {{0, 0, 0, 4, 0, 0, 0, 54}, TWO, {0, 0, 0, 4}, ONE, {0}, 0, -EINVAL, 0},
+        {{0, 0, 0, 4}, ONE, {0, 0, 0, 8}, ONE, {0}, 0, -EINVAL, 0},
+        {{0, 0, 0, 4}, ONE, {0, 0, 0, 4, 0, 0, 0, 4}, TWO, {0}, 0, -EINVAL, 0},
+        {{0, 0, 0, 4}, ONE, {0, 0, 0, 4}, HALF, {0}, 0, -EINVAL, 0},
+        {{0, 0, 0, 4}, HALF, {0, 0, 0, 4}, ONE, {0}, 0, -EINVAL, 0},
+        {{0, 0, 0, 4}, ONE, {0, 0, 0, 4}, ONE, {0, 0, 0, 3}, ONE, -EINVAL, 0},
+    };
+    static struct bb_property properties[BB_ARRAY_SIZE(cases)][3];
+    static char names[BB_ARRAY_SIZE(cases)][8];
+
+    (void)state;
+    start();
+    struct bb_pins *pins = face_at(pins, PI_GPIO);
+    const struct bb_pins_ops *ops = pins->face.ops;
+    for (size_t i = 0; i < BB_ARRAY_SIZE(cases); i++) {
+        struct bb_property *at = properties[i];
+        struct bb_node *node;
+
+        if (cases[i].pins_size)
+            *at++ = (struct bb_property){"brcm,pins", cases[i].pins, cases[i].pins_size};
+        if (cases[i].function_size)
+            *at++ =
+                (struct bb_property){"brcm,function", cases[i].function, cases[i].function_size};
+        if (cases[i].pull_size)
+            *at++ = (struct bb_property){"brcm,pull", cases[i].pull, cases[i].pull_size};
+        snprintf(names[i], sizeof names[i], "case%zu", i);
+        assert_int_equal(bb_node_append(pins->face.device->node, NULL, names[i], properties[i],
+                                        (size_t)(at - properties[i]), &node),
+                         0);
+        pi.gpio.fsel[0] = 0;
+        int result = ops->apply(pins, node);
+        unsigned after = model_bcm2835_gpio_function(&pi.gpio, 4);
+        if (result != cases[i].result || after != cases[i].after)
+            fail_msg("case %zu: %d, function %u", i, result, after);
+    }
+}
+
+static void test_bcm2835_functions(void **state)
+{
+    struct bb_gpio *gpio = start();
+    enum bb_bcm2835_gpio_function function;
+
+    (void)state;
+    assert_int_equal(bb_bcm2835_gpio_set_function(gpio, 53, BB_BCM2835_GPIO_ALT0), 0);
+    assert_int_equal(model_bcm2835_gpio_function(&pi.gpio, 53), 4);
+    assert_int_equal(bb_bcm2835_gpio_get_function(gpio, 53, &function), 0);
+    assert_int_equal(function, BB_BCM2835_GPIO_ALT0);
+    assert_int_equal(bb_bcm2835_gpio_set_function(gpio, 54, BB_BCM2835_GPIO_ALT0), -EINVAL);
+    assert_int_equal(bb_bcm2835_gpio_set_function(gpio, 1, (enum bb_bcm2835_gpio_function)8),
+                     -EINVAL);
+}
+
+static void test_bcm2835_events(void **state)
+{
+    (void)state;
+    start();
+    struct bb_irq *irq = face_at(irq, PI_GPIO);
+    const struct bb_irq_ops *ops = irq->face.ops;
+    static const struct {
+        uint32_t line;
+        enum bb_trigger trigger;
+        uint32_t enables; /* bit n: event register n */
+        unsigned parent;  /* line of bank 2 */
+    } cases[] = {
+        {0, BB_TRIGGER_RISING, 1, 17}, {27, BB_TRIGGER_FALLING, 2, 17},
+        {28, BB_TRIGGER_BOTH, 3, 18},  {45, BB_TRIGGER_HIGH, 4, 18},
+        {53, BB_TRIGGER_LOW, 8, 19},
+    };
+
+    for (size_t i = 0; i < BB_ARRAY_SIZE(cases); i++) {
+        uint32_t bank = cases[i].line / 32, bit = 1u << cases[i].line % 32, enables = 0;
+        struct wire wire = model_armctrl_wire(&pi.armctrl, 2, cases[i].parent);
+        uint64_t before = irq->unowned;
+
+        assert_int_equal(ops->enable(irq, cases[i].line, cases[i].trigger), 0);
+        for (unsigned e = 0; e < 6; e++)
+            enables |= pi.gpio.event_enable[e][bank] & bit ? 1u << e : 0;
+        assert_int_equal(enables, cases[i].enables);
+        pi.gpio.events[bank] |= bit;
+        wire_set(&wire, true); /* nobody owns it: it goes quiet */
+        wire_set(&wire, false);
+        assert_true(irq->unowned == before + 1);
+        assert_int_equal(pi.gpio.events[bank] & bit, 0);
+        for (unsigned e = 0; e < 6; e++)
+            assert_int_equal(pi.gpio.event_enable[e][bank] & bit, 0);
+    }
+}
+
+int main(void)
+{
+    static const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_pl061),
+        cmocka_unit_test(test_bcm2835_lines),
+        cmocka_unit_test(test_bcm2835_pulls),
+        cmocka_unit_test(test_bcm2835_configurations),
+        cmocka_unit_test(test_bcm2835_functions),
+        cmocka_unit_test(test_bcm2835_events),
+    };
+    return run_apart(tests, BB_ARRAY_SIZE(tests));
+}
