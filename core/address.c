@@ -4,14 +4,7 @@
 #include <core/core.h>
 #include <core/node.h>
 
-/* Where an address has three cells (PCI, IEEE 1275), the first one names a space; addresses of
- * different spaces never meet. */
-#define SPACE_MASK 0x03000000u
-
-struct address {
-    uint32_t space;
-    uint64_t value;
-};
+#define SPACE_MASK 0x03000000u /* of the first of three cells, IEEE 1275 */
 
 static bool cells_known(const struct bb_node *bus)
 {
@@ -19,9 +12,9 @@ static bool cells_known(const struct bb_node *bus)
 }
 
 /* Takes `count` cells at *at. */
-static struct address take(const char **at, unsigned count)
+static struct bb_local_address take(const char **at, unsigned count)
 {
-    struct address address = {0};
+    struct bb_local_address address = {0};
     for (unsigned i = 0; i < count; i++) {
         uint32_t cell = bb_cell(*at, i);
         if (i + 2 < count)
@@ -33,8 +26,8 @@ static struct address take(const char **at, unsigned count)
     return address;
 }
 
-static int read_reg(const struct bb_node *node, size_t index, struct address *address,
-                    uint64_t *size)
+int bb_node_reg_local(const struct bb_node *node, size_t index, struct bb_local_address *address,
+                      uint64_t *size)
 {
     const struct bb_node *bus = node->parent;
     const struct bb_property *reg = bb_node_property(node, "reg");
@@ -47,26 +40,17 @@ static int read_reg(const struct bb_node *node, size_t index, struct address *ad
         return -ERANGE;
     const char *at = (const char *)reg->value + index * entry;
     *address = take(&at, bus->address_cells);
-    struct address length = take(&at, bus->size_cells);
+    struct bb_local_address length = take(&at, bus->size_cells);
     if (length.space || address->value > UINT64_MAX - length.value)
         return bb_property_bad(node, reg, "regions inside 64 bits of address");
     *size = length.value;
     return 0;
 }
 
-int bb_node_reg_local(const struct bb_node *node, size_t index, uint64_t *address, uint64_t *size)
-{
-    struct address local;
-    int error = read_reg(node, index, &local, size);
-    if (!error)
-        *address = local.value;
-    return error;
-}
-
 /* Moves [address, address + size) through the windows of `bus`: up from its children to the bus
  * above, or down. -ENOENT without the property; an empty one changes nothing. */
-static int move(const struct bb_node *bus, const char *name, bool up, struct address *address,
-                uint64_t size)
+static int move(const struct bb_node *bus, const char *name, bool up,
+                struct bb_local_address *address, uint64_t size)
 {
     const struct bb_property *ranges = bb_node_property(bus, name);
     if (!ranges)
@@ -79,10 +63,10 @@ static int move(const struct bb_node *bus, const char *name, bool up, struct add
         return bb_property_bad(bus, ranges, "entries of child address, parent address and size");
     const char *at = ranges->value, *end = at + ranges->length;
     while (at < end) {
-        struct address child = take(&at, bus->address_cells);
-        struct address parent = take(&at, above->address_cells);
+        struct bb_local_address child = take(&at, bus->address_cells);
+        struct bb_local_address parent = take(&at, above->address_cells);
         uint64_t length = take(&at, bus->size_cells).value;
-        const struct address *from = up ? &child : &parent, *to = up ? &parent : &child;
+        const struct bb_local_address *from = up ? &child : &parent, *to = up ? &parent : &child;
         uint64_t offset = address->value - from->value;
         if (address->value < from->value || offset >= length || size > length - offset ||
             (up && bus->address_cells > 2 && (from->space ^ address->space) & SPACE_MASK))
@@ -98,8 +82,8 @@ static int move(const struct bb_node *bus, const char *name, bool up, struct add
 
 int bb_node_reg(const struct bb_node *node, size_t index, uint64_t *address, uint64_t *size)
 {
-    struct address local;
-    int error = read_reg(node, index, &local, size);
+    struct bb_local_address local;
+    int error = bb_node_reg_local(node, index, &local, size);
     if (error)
         return error;
     for (const struct bb_node *bus = node->parent; bus->parent; bus = bus->parent) {
@@ -113,7 +97,7 @@ int bb_node_reg(const struct bb_node *node, size_t index, uint64_t *address, uin
 
 /* From the root down to `bus`; the table bounds the depth. A bus without dma-ranges passes
  * addresses as they are. */
-static int move_down(const struct bb_node *bus, struct address *address, uint64_t size)
+static int move_down(const struct bb_node *bus, struct bb_local_address *address, uint64_t size)
 {
     if (!bus || !bus->parent)
         return 0;
@@ -127,7 +111,7 @@ static int move_down(const struct bb_node *bus, struct address *address, uint64_
 int bb_node_dma_address(const struct bb_node *node, uint64_t address, uint64_t size,
                         uint64_t *device_address)
 {
-    struct address moving = {.value = address};
+    struct bb_local_address moving = {.value = address};
     int error = move_down(node->parent, &moving, size);
     if (!error)
         *device_address = moving.value;

@@ -86,10 +86,9 @@ void bb_node_learn(struct bb_node *node, const struct bb_property *property)
         *(name[1] == 'a' ? &node->address_cells : &node->size_cells) = (uint8_t)cell;
     } else if (name[0] == 's' && !strcmp(name, "status")) {
         const char *status = property->value;
-        bool ended = property->length && !status[property->length - 1];
-        if (!ended)
-            bb_property_bad(node, property, "a string");
-        if (!ended || (strcmp(status, "okay") && strcmp(status, "ok")))
+        if (!property->length || status[property->length - 1])
+            node->enabled = bb_property_bad(node, property, "a string") == 0;
+        else if (strcmp(status, "okay") && strcmp(status, "ok"))
             node->enabled = false;
     } else if ((name[0] == 'p' && !strcmp(name, "phandle")) ||
                (name[0] == 'l' && !strcmp(name, "linux,phandle"))) {
@@ -291,21 +290,10 @@ const char *bb_node_alias(const struct bb_node *node)
 
 size_t bb_node_path(const struct bb_node *node, char *buffer, size_t size)
 {
-    size_t length = 0;
-    for (const struct bb_node *n = node; n->parent; n = n->parent)
-        length += 1 + strlen(n->name);
-    size_t end = length;
-    for (const struct bb_node *n = node; n->parent; n = n->parent) {
-        size_t name = strlen(n->name);
-        end -= 1 + name;
-        for (size_t i = 0; i <= name && end + i + 1 < size; i++)
-            buffer[end + i] = i ? n->name[i - 1] : '/';
-    }
-    if (!length && size > 1)
-        buffer[length++] = '/';
-    if (size)
-        buffer[length < size ? length : size - 1] = '\0';
-    return length ? length : 1;
+    size_t above =
+        node->parent && node->parent->parent ? bb_node_path(node->parent, buffer, size) : 0;
+    size_t used = above < size ? above : size;
+    return above + bb_format(buffer + used, size - used, "/%s", node->name);
 }
 
 /* ---- Properties ---- */
@@ -339,52 +327,37 @@ int bb_property_bad(const struct bb_node *node, const struct bb_property *proper
     return -EINVAL;
 }
 
-/* Finds a property of whole cells, at least `least` and at most `most` of them. */
-static int find_cells(const struct bb_node *node, const char *name, uint32_t least, uint32_t most,
-                      const struct bb_property **property)
-{
-    *property = bb_node_property(node, name);
-    if (!*property)
-        return -ENOENT;
-    uint32_t length = (*property)->length;
-    if (length % 4 || length / 4 < least || length / 4 > most)
-        return bb_property_bad(node, *property,
-                               most == 1   ? "one cell"
-                               : most == 2 ? "one cell or two"
-                                           : "whole cells");
-    return 0;
-}
-
 int bb_node_u32(const struct bb_node *node, const char *name, uint32_t *value)
 {
-    const struct bb_property *property;
-    int error = find_cells(node, name, 1, 1, &property);
-    if (!error)
+    const struct bb_property *property = bb_node_property(node, name);
+    if (property && property->length != 4)
+        return bb_property_bad(node, property, "one cell");
+    if (property)
         *value = bb_cell(property->value, 0);
-    return error;
+    return property ? 0 : -ENOENT;
 }
 
 int bb_node_u32_at(const struct bb_node *node, const char *name, size_t index, uint32_t *value)
 {
-    const struct bb_property *property;
-    int error = find_cells(node, name, 0, UINT32_MAX, &property);
-    if (!error && index >= property->length / 4)
-        error = -ERANGE;
-    if (!error)
+    const struct bb_property *property = bb_node_property(node, name);
+    if (property && property->length % 4)
+        return bb_property_bad(node, property, "whole cells");
+    if (property && index >= property->length / 4)
+        return -ERANGE;
+    if (property)
         *value = bb_cell(property->value, index);
-    return error;
+    return property ? 0 : -ENOENT;
 }
 
 int bb_node_u64(const struct bb_node *node, const char *name, uint64_t *value)
 {
-    const struct bb_property *property;
-    int error = find_cells(node, name, 1, 2, &property);
-    if (error)
-        return error;
-    *value = bb_cell(property->value, 0);
-    if (property->length == 8)
-        *value = *value << 32 | bb_cell(property->value, 1);
-    return 0;
+    const struct bb_property *property = bb_node_property(node, name);
+    if (property && property->length != 4 && property->length != 8)
+        return bb_property_bad(node, property, "one cell or two");
+    if (property)
+        *value = (property->length == 8 ? (uint64_t)bb_cell(property->value, 0) << 32 : 0) |
+                 bb_cell(property->value, property->length / 4 - 1);
+    return property ? 0 : -ENOENT;
 }
 
 /* Goes through a string list up to `index`, or up to the string that equals `wanted`. */

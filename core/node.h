@@ -36,8 +36,14 @@ int bb_node_index(void);
 /* Names a malformed property in the log, once; always -EINVAL. */
 int bb_property_bad(const struct bb_node *node, const struct bb_property *property,
                     const char *expected);
-/* Region `index` of reg as it stands there, not translated. */
-int bb_node_reg_local(const struct bb_node *node, size_t index, uint64_t *address, uint64_t *size);
+/* Region `index` of reg as it stands there, not translated. Where an address has three cells (PCI),
+ * the first one names a space; addresses of different spaces never meet. */
+struct bb_local_address {
+    uint32_t space;
+    uint64_t value;
+};
+int bb_node_reg_local(const struct bb_node *node, size_t index, struct bb_local_address *address,
+                      uint64_t *size);
 
 /* Of the tree that was loaded last: how many bytes it fills, and its memory reservations (false
  * past the last). */

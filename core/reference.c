@@ -2,7 +2,6 @@
 /* References from node to node: phandle lists, and interrupts with their nexus nodes (Devicetree
  * Specification v0.4, chapter 2.4). */
 
-#include <busbar/log.h>
 #include <core/core.h>
 #include <core/node.h>
 
@@ -67,15 +66,6 @@ static struct bb_node *interrupt_parent(const struct bb_node *node)
     return NULL;
 }
 
-/* A node's unit address as its own reg states it, for the map of a nexus. Zeros where there is
- * none. */
-static void unit_address(const struct bb_node *node, unsigned count, uint32_t *cells)
-{
-    const struct bb_property *reg = bb_node_property(node, "reg");
-    for (unsigned i = 0; i < count; i++)
-        cells[i] = reg && 4 * (i + 1) <= reg->length ? bb_cell(reg->value, i) : 0;
-}
-
 /* One step through the map of args->node. `unit` is the unit address of who asks, and then that of
  * the new args. */
 static int through_map(struct bb_phandle_args *args, const struct bb_property *map, uint32_t *unit)
@@ -133,18 +123,19 @@ int bb_node_interrupt(const struct bb_node *node, size_t index, struct bb_phandl
     if (error)
         return error;
 
-    uint32_t unit[BB_NODE_CELLS];
-    unit_address(node, BB_NODE_CELLS, unit);
-    for (unsigned hops = 0; hops < BB_INTERRUPT_HOPS; hops++) {
+    /* The unit address as the node's own reg states it, zeros where there is none. */
+    uint32_t unit[BB_NODE_CELLS] = {0};
+    const struct bb_property *reg = bb_node_property(node, "reg");
+    for (unsigned i = 0; reg && i < BB_NODE_CELLS && i < reg->length / 4; i++)
+        unit[i] = bb_cell(reg->value, i);
+    for (unsigned hops = 0;; hops++) {
         const struct bb_property *map = bb_node_property(args->node, "interrupt-map");
         if (!map || bb_node_has(args->node, "interrupt-controller"))
             return 0;
+        if (hops == BB_INTERRUPT_HOPS)
+            return bb_property_bad(args->node, map, "a way that ends at a controller");
         error = through_map(args, map, unit);
         if (error)
             return error;
     }
-    char path[100];
-    bb_node_path(node, path, sizeof(path));
-    bb_print(BB_WARNING, "%s: interrupt %zu goes through interrupt maps without end", path, index);
-    return -EINVAL;
 }

@@ -16,22 +16,22 @@ struct builder {
     struct bb_region winner, loser; /* of the first conflict */
 };
 
-static const char *const kind_names[] = {
-    [BB_REGION_RAM] = "memory", [BB_REGION_RESERVED] = "reserved", [BB_REGION_IMAGE] = "image",
-    [BB_REGION_TREE] = "tree",  [BB_REGION_INITRD] = "initrd",
-};
-
 /* Who wins where two overlap: what must not be touched comes before what may be lost, but the image
  * runs already. */
 enum { RAM, RESERVED, INITRD, TREE, NO_MAP, IMAGE, RANKS };
 
+static const struct {
+    const char *name;
+    unsigned rank;
+} kinds[] = {
+    [BB_REGION_RAM] = {"memory", RAM},       [BB_REGION_RESERVED] = {"reserved", RESERVED},
+    [BB_REGION_IMAGE] = {"image", IMAGE},    [BB_REGION_TREE] = {"tree", TREE},
+    [BB_REGION_INITRD] = {"initrd", INITRD},
+};
+
 static unsigned rank(const struct bb_region *region)
 {
-    static const uint8_t ranks[] = {
-        [BB_REGION_RAM] = RAM,   [BB_REGION_RESERVED] = RESERVED, [BB_REGION_IMAGE] = IMAGE,
-        [BB_REGION_TREE] = TREE, [BB_REGION_INITRD] = INITRD,
-    };
-    return region->no_map ? NO_MAP : ranks[region->kind];
+    return region->no_map ? NO_MAP : kinds[region->kind].rank;
 }
 
 static void add(struct builder *builder, uint64_t start, uint64_t size, enum bb_region_kind kind,
@@ -45,23 +45,17 @@ static void add(struct builder *builder, uint64_t start, uint64_t size, enum bb_
         builder->input[builder->count++] = (struct bb_region){start, size, kind, no_map};
 }
 
-static void insert(struct builder *builder, size_t index, struct bb_region region)
+/* Puts a region like `like`, but from `start` to `end`, into the list. */
+static void insert(struct builder *builder, size_t index, const struct bb_region *like,
+                   uint64_t start, uint64_t end)
 {
-    struct bb_bootinfo *info = builder->info;
-    if (builder->full || info->region_count == BB_MAX_REGIONS) {
-        builder->full = true;
+    struct bb_region *at = &builder->info->regions[index];
+    size_t *count = &builder->info->region_count;
+    builder->full |= *count == BB_MAX_REGIONS;
+    if (builder->full)
         return;
-    }
-    memmove(&info->regions[index + 1], &info->regions[index],
-            (info->region_count++ - index) * sizeof(region));
-    info->regions[index] = region;
-}
-
-static struct bb_region part(struct bb_region region, uint64_t start, uint64_t end)
-{
-    region.start = start;
-    region.size = end - start;
-    return region;
+    memmove(at + 1, at, ((*count)++ - index) * sizeof(*at));
+    *at = (struct bb_region){start, end - start, like->kind, like->no_map};
 }
 
 /* Lays `new` over the regions so far, which have the same rank or a lower one. Reservations count
@@ -91,29 +85,31 @@ static void lay(struct builder *builder, struct bb_region new)
         }
         memmove(&info->regions[i], &info->regions[i + 1], (--info->region_count - i) * sizeof(old));
         if (old.start < from)
-            insert(builder, i++, part(old, old.start, from));
+            insert(builder, i++, &old, old.start, from);
         place = i;
         if (!whole)
-            insert(builder, i++, part(new, from, to));
+            insert(builder, i++, &new, from, to);
         if (to < old_end)
-            insert(builder, i++, part(old, to, old_end));
+            insert(builder, i++, &old, to, old_end);
         i--;
     }
     if (whole)
-        insert(builder, place, new);
+        insert(builder, place, &new, new.start, end);
     if (whole && new.kind != BB_REGION_RAM && outside)
         bb_print(BB_WARNING,
                  "memory: %s at 0x%llx, 0x%llx bytes, is outside of what the tree calls memory",
-                 kind_names[new.kind], (unsigned long long)new.start, (unsigned long long)new.size);
+                 kinds[new.kind].name, (unsigned long long)new.start, (unsigned long long)new.size);
 }
 
 /* Every region of the node's reg. reserved-memory is read as it stands: its ranges are always
  * empty, and sometimes forgotten. */
 static void add_reg(struct builder *builder, const struct bb_node *node, enum bb_region_kind kind)
 {
-    uint64_t start, size;
+    struct bb_local_address start;
+    uint64_t size;
     for (size_t i = 0; node->enabled && !bb_node_reg_local(node, i, &start, &size); i++)
-        add(builder, start, size, kind, kind == BB_REGION_RESERVED && bb_node_has(node, "no-map"));
+        add(builder, start.value, size, kind,
+            kind == BB_REGION_RESERVED && bb_node_has(node, "no-map"));
 }
 
 static void read_tree(struct builder *builder)
@@ -173,8 +169,8 @@ int bb_regions_build(struct bb_bootinfo *info)
     info->region_count = kept;
     if (builder.conflicts)
         bb_print(BB_WARNING, "memory: %s at 0x%llx wins over %s at 0x%llx (%u overlaps in all)",
-                 kind_names[builder.winner.kind], (unsigned long long)builder.winner.start,
-                 kind_names[builder.loser.kind], (unsigned long long)builder.loser.start,
+                 kinds[builder.winner.kind].name, (unsigned long long)builder.winner.start,
+                 kinds[builder.loser.kind].name, (unsigned long long)builder.loser.start,
                  builder.conflicts);
     if (builder.full)
         bb_print(BB_ERROR, "memory: more than %d regions; the rest is unknown", BB_MAX_REGIONS);

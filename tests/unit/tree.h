@@ -62,6 +62,15 @@ size_t bb_arena_used(void)
 
 /* ---- Log ---- */
 
+size_t bb_format(char *buffer, size_t size, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    int length = vsnprintf(buffer, size, format, arguments);
+    va_end(arguments);
+    return (size_t)length;
+}
+
 static char log_text[4096]; /* the newest messages, each ended by a newline */
 static unsigned log_lines;
 
