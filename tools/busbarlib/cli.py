@@ -69,7 +69,8 @@ def command_run(options):
 def command_build(options):
     image = module("build").build(options.platform, options.app, options.build, options.compiler,
                                   common.verbose)
-    print(common.relative(image))
+    here = os.getcwd()
+    print(os.path.relpath(image, here) if image.is_relative_to(here) else image)
     return 0
 
 
