@@ -18,9 +18,17 @@ struct host_rtc {
     int64_t alarm;  /* below 0: none */
 };
 
+/* Not time(2), which may lag behind what the alarm goes by. */
+static int64_t machine_time(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return now.tv_sec;
+}
+
 static int host_rtc_get_time(struct bb_rtc *rtc, int64_t *seconds)
 {
-    *seconds = time(NULL) + bb_container_of(rtc, struct host_rtc, rtc)->offset;
+    *seconds = machine_time() + bb_container_of(rtc, struct host_rtc, rtc)->offset;
     return 0;
 }
 
@@ -54,7 +62,7 @@ static int host_rtc_set_time(struct bb_rtc *rtc, int64_t seconds)
     struct host_rtc *self = bb_container_of(rtc, struct host_rtc, rtc);
     if (seconds < 0 || seconds > MAX_SECONDS)
         return -ERANGE;
-    self->offset = seconds - time(NULL);
+    self->offset = seconds - machine_time();
     return host_rtc_set_alarm(rtc, self->alarm);
 }
 
