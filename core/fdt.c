@@ -95,13 +95,14 @@ static uint32_t read_tag(const struct pass *pass, uint32_t offset, uint32_t *nex
 
 static size_t count_properties(const struct pass *pass, uint32_t offset)
 {
-    for (size_t count = 0;;) {
-        uint32_t tag = read_tag(pass, offset, &offset);
-        if (tag == FDT_PROP)
-            count++;
-        else if (tag != FDT_NOP)
-            return count;
+    size_t count = 0;
+    while (offset < pass->size) {
+        uint32_t tag = word(pass, offset);
+        if ((tag != FDT_PROP && tag != FDT_NOP) || !read_tag(pass, offset, &offset))
+            break;
+        count += tag == FDT_PROP;
     }
+    return count;
 }
 
 static int begin_node(struct pass *pass, uint32_t offset, uint32_t next)
@@ -210,6 +211,7 @@ int bb_tree_load(const void *tree, size_t size)
         bb_arena_reset(pass.arena);
         return error;
     }
+    bb_node_learn_aliases();
     loaded.tree = tree;
     const size_t ends[] = {
         fdt_off_dt_struct(tree) + pass.size,

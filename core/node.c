@@ -278,14 +278,21 @@ struct bb_node *bb_node_stdout(void)
 
 const char *bb_node_alias(const struct bb_node *node)
 {
+    return node->alias;
+}
+
+void bb_node_learn_aliases(void)
+{
     const struct bb_node *aliases = find_below(table.root, "aliases");
     for (size_t i = 0; aliases && i < aliases->property_count; i++) {
-        const char *name = aliases->properties[i].name, *path;
-        if (!bb_node_string(aliases, name, &path) && *path == '/' &&
-            find_below(table.root, path) == node)
-            return name;
+        const struct bb_property *alias = &aliases->properties[i];
+        const char *path = alias->value;
+        if (!alias->length || path[0] != '/' || path[alias->length - 1])
+            continue; /* reported when somebody asks for it */
+        struct bb_node *node = find_below(table.root, path);
+        if (node && !node->alias)
+            node->alias = alias->name;
     }
-    return NULL;
 }
 
 size_t bb_node_path(const struct bb_node *node, char *buffer, size_t size)

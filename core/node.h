@@ -32,6 +32,8 @@ uint32_t bb_node_hash(const struct bb_node *parent, const char *name);
 void bb_node_learn(struct bb_node *node, const struct bb_property *property);
 /* After the last node of a tree: makes the phandle index and reports what appears twice. */
 int bb_node_index(void);
+/* And writes each alias into its node; the first of several counts. */
+void bb_node_learn_aliases(void);
 
 /* Names a malformed property in the log, once; always -EINVAL. */
 int bb_property_bad(const struct bb_node *node, const struct bb_property *property,

@@ -52,7 +52,8 @@ struct bb_reason {
 };
 
 struct bb_node {
-    const char *name; /* with unit address: "serial@9000000"; "" for the root */
+    const char *alias; /* "serial0", or NULL */
+    const char *name;  /* with unit address: "serial@9000000"; "" for the root */
     struct bb_node *parent;
     struct bb_node *child;   /* first child */
     struct bb_node *sibling; /* next child of the same parent */
@@ -68,7 +69,6 @@ struct bb_node {
     struct bb_device *device;       /* while running */
     const struct bb_driver *driver; /* the one that was chosen, also when its probe failed */
     struct bb_reason reason;
-    void *bus_data; /* belongs to `bus` */
 };
 
 struct bb_node *bb_node_root(void); /* NULL before the table exists */
