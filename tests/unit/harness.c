@@ -43,10 +43,10 @@ int run_child(int (*body)(void *context), void *context)
     }
     assert_int_equal(waitpid(child, &status, 0), child);
     int result = WIFEXITED(status) ? WEXITSTATUS(status) : FAILED;
-    if (result > 100) {
+    if (result != 0)
         show(output);
+    if (result > 100)
         result = FAILED;
-    }
     if (WIFSIGNALED(status))
         printf("killed by signal %d\n", WTERMSIG(status));
     fclose(output);

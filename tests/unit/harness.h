@@ -30,7 +30,7 @@
 
 int run_apart(const struct CMUnitTest *tests, size_t count);
 /* Runs `body` in a process of its own; returns what it returned (0 to 100), or 255 after a crash or
- * a failed check, whose output is shown. */
+ * a failed check. Its output is shown unless that is 0. */
 int run_child(int (*body)(void *context), void *context);
 
 /* ---- A tree, written in order ---- */

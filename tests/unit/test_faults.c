@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Every acquisition of every probe on the modelled boards fails once, in turn. Whatever fails:
+ * one clear reason, nothing left behind, no interrupt left on, and the rest goes on.
+ */
+#include "harness.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <busbar/poll.h>
+
+#include <core/core.h>
+#include <tests/models/boards.h>
+
+#define MOST 500 /* acquisitions of a board, and then some */
+
+enum { FAULT_HIT, FAULT_PAST };
+
+extern int bb_fault_at;
+
+struct run {
+    void (*prepare)(void);
+    int fault;
+};
+
+static bool has_owner(const struct bb_node *node)
+{
+    bb_for_each_device (device) {
+        if (device->node == node)
+            return true;
+    }
+    return false;
+}
+
+/* What failed is gone; what waits for it says so. Returns how many ran out of something. */
+static unsigned check_nodes(void)
+{
+    unsigned failed = 0;
+
+    bb_for_each_node (node) {
+        if (node->state == BB_NODE_RUNNING) {
+            assert_true(has_owner(node));
+            continue;
+        }
+        assert_null(node->device);
+        assert_false(has_owner(node));
+        assert_false(is_listed(node));
+        assert_int_not_equal(node->state, BB_NODE_BINDING);
+        if (node->reason.code == BB_REASON_PROBE_FAILED ||
+            node->reason.code == BB_REASON_NO_MEMORY) {
+            /* Others may not run without it. */
+            assert_true(node->reason.error == -ENOMEM || node->reason.error == -ENODEV);
+            failed += node->reason.error == -ENOMEM;
+        }
+    }
+    return failed;
+}
+
+/* Taking out what runs, newest first, leaves nothing: no device, no interrupt. */
+static void remove_all(void)
+{
+    for (struct bb_device *device; (device = bb_device_newest());) {
+        assert_int_equal(bb_device_remove(device), 0);
+        assert_null(device->resources);
+    }
+    assert_null(bb_device_first());
+    assert_true(boards_are_quiet());
+    assert_false(world_timer_armed());
+}
+
+static void run_one(void **state)
+{
+    const struct run *run = *state;
+
+    run->prepare();
+    boot_tree(NULL);
+    bb_fault_at = run->fault;
+    bb_bind_all();
+    bool hit = bb_fault_at == 0;
+    bb_fault_at = 0;
+    unsigned failed = check_nodes();
+    if (!hit)
+        assert_int_equal(failed, 0);
+    bb_sleep(10 * BB_MSEC); /* no interrupt of what is gone comes */
+    remove_all();
+    if (!hit)
+        exit(FAULT_PAST);
+}
+
+static int run_child_test(void *context)
+{
+    const struct CMUnitTest test = {"fault", run_one, NULL, NULL, context};
+
+    return _cmocka_run_group_tests("fault", &test, 1, NULL, NULL) == 0 ? FAULT_HIT : 255;
+}
+
+static void run_board(void (*prepare)(void))
+{
+    for (int fault = 1; fault < MOST; fault++) {
+        struct run run = {prepare, fault};
+        int result = run_child(run_child_test, &run);
+        if (result == FAULT_PAST) {
+            assert_true(fault > 10); /* else nothing was counted */
+            return;
+        }
+        if (result != FAULT_HIT)
+            fail_msg("with fault %d", fault);
+    }
+    fail_msg("there is no end");
+}
+
+static void prepare_virt(void)
+{
+    virt_prepare(NULL);
+}
+
+static void prepare_virt_gic_v3(void)
+{
+    virt_prepare(&(struct virt_options){.gic_version = 3});
+}
+
+static void prepare_pi(void)
+{
+    pi_prepare(NULL);
+}
+
+static void test_virt(void **state)
+{
+    (void)state;
+    run_board(prepare_virt);
+}
+
+static void test_virt_gic_v3(void **state)
+{
+    (void)state;
+    run_board(prepare_virt_gic_v3);
+}
+
+static void test_pi(void **state)
+{
+    (void)state;
+    run_board(prepare_pi);
+}
+
+int main(void)
+{
+    static const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_virt),
+        cmocka_unit_test(test_virt_gic_v3),
+        cmocka_unit_test(test_pi),
+    };
+    return run_apart(tests, BB_ARRAY_SIZE(tests));
+}
