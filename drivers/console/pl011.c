@@ -52,6 +52,9 @@ static int configure(struct pl011 *pl011, uint64_t divisor, uint32_t format)
     }
     bb_write32(&pl011->regs, UARTLCR_H, format | FEN);
     bb_write32(&pl011->regs, UARTCR, UARTEN | TXE | RXE);
+    /* QEMU does not pass on what is typed after a byte that LCR_H flushed, until DR is read. */
+    for (int left = 256; left > 0 && !(bb_read32(&pl011->regs, UARTFR) & RXFE); left--)
+        (void)bb_read32(&pl011->regs, UARTDR);
     return 0;
 }
 
