@@ -19,10 +19,10 @@ BUSBAR = str(ROOT / "tools/busbar")
 LIMIT = 300  # seconds; the first run of each builds
 
 
-def busbar(*words):
+def busbar(*words, typed=""):
     """(status, stdout, stderr)"""
     done = subprocess.run([BUSBAR, *words], text=True, errors="replace", timeout=LIMIT,
-                          stdin=subprocess.DEVNULL, capture_output=True)
+                          input=typed, capture_output=True)
     return done.returncode, done.stdout, done.stderr
 
 
@@ -79,6 +79,10 @@ def main():
     well &= check("a panic has functions and lines",
                   re.search(r"^elr 0x\w+  .*run at apps/monitor/write\.c:\d+$",
                             heard[1].replace("\r", ""), re.MULTILINE), *heard)
+
+    heard = busbar("run", "virt-arm64", typed="uptime\ndate\n")
+    well &= check("a script on stdin is typed and answered", heard[0] == 0
+                  and re.search(r"up \d.*20\d\d-\d\d-\d\d", heard[1], re.DOTALL), *heard)
 
     status, output, restored = on_a_terminal()
     well &= check("Ctrl-A x leaves", status == 0 and "up " in output, output)

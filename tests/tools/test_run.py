@@ -11,7 +11,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
 
-from busbarlib import BusbarError, cli, run, size, suites, symbols, testing, tree  # noqa: E402
+from busbarlib import (BusbarError, cli, run, size, suites, symbols,  # noqa: E402
+                       terminal, testing, tree)
 
 TREE = """
 /dts-v1/;
@@ -81,7 +82,7 @@ class Stdout(Folder):
 
 class Leaving(unittest.TestCase):
     def test_keys(self):
-        keys = run.Keys()
+        keys = terminal.Keys()
         self.assertEqual(keys.feed(b"ab\x03"), (b"ab\x03", False))
         self.assertEqual(keys.feed(b"\x01"), (b"", False))
         self.assertEqual(keys.feed(b"\x01c"), (b"\x01c", False))

@@ -1,18 +1,12 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """`busbar run`: build an application and run it, on a terminal or unattended."""
 import os
-import select
-import sys
 import termios
-import time
-import tty
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from . import BusbarError, build, common, desk, manifest, setup, symbols, tree
+from . import BusbarError, build, common, desk, manifest, setup, symbols, terminal, tree
 from .expect import Dialogue, Program, describe
-
-LEAVE = 0x01  # Ctrl-A, then x
 
 
 @dataclass
@@ -94,83 +88,9 @@ def prepare(machine, image, unattended):
     return Prepared([str(word) for word in argv + machine.extra], build.elf_of(image), False)
 
 
-class RawTerminal:
-    """The terminal in raw mode; as it was when the block ends, however it ends."""
-
-    def __init__(self, descriptor):
-        self.descriptor = descriptor
-
-    def __enter__(self):
-        self.before = termios.tcgetattr(self.descriptor)
-        tty.setraw(self.descriptor)
-        return self
-
-    def __exit__(self, *_):
-        termios.tcsetattr(self.descriptor, termios.TCSADRAIN, self.before)
-
-
-class Keys:
-    """Splits typed bytes into those for the guest and the wish to leave (Ctrl-A x)."""
-
-    def __init__(self):
-        self._escaped = False
-
-    def feed(self, data):
-        """(bytes for the guest, True to leave). Ctrl-A twice sends one Ctrl-A."""
-        out = bytearray()
-        for byte in data:
-            if self._escaped:
-                self._escaped = False
-                if byte in b"xX":
-                    return bytes(out), True
-                if byte == LEAVE:
-                    out.append(byte)
-                else:
-                    out += bytes((LEAVE, byte))
-            elif byte == LEAVE:
-                self._escaped = True
-            else:
-                out.append(byte)
-        return bytes(out), False
-
-
-def write_all(data):
-    """Write to stdout even where it is a terminal or pipe that takes little at a time."""
-    while data:
-        try:
-            data = data[os.write(1, data):]
-        except BlockingIOError:
-            select.select([], [1], [])
-
-
-def pump(program, annotator, stdin, leave_key, timeout):
-    """Move bytes between the user and the guest; answers why it ended: end, leave or time."""
-    keys = Keys()
-    deadline = time.monotonic() + timeout if timeout else None
-    while True:
-        left = 3600.0 if deadline is None else deadline - time.monotonic()
-        if left <= 0:
-            return "time"
-        data = program.read(left, stdin)
-        if data is None:
-            return "end"
-        if data:
-            write_all(annotator.feed(data))
-        if stdin is not None and select.select([stdin], [], [], 0)[0]:
-            typed = os.read(stdin, 4096)
-            if not typed:
-                stdin = None
-                continue
-            if leave_key:
-                typed, leave = keys.feed(typed)
-                if leave:
-                    return "leave"
-            program.write(typed)
-
-
 def interactive(prepared, timeout):
     annotator = symbols.Annotator(prepared.elf)
-    on_terminal = sys.stdin.isatty()
+    on_terminal = os.isatty(0)
     if on_terminal:
         common.note("Ctrl-A X leaves")
     elif timeout is None:
@@ -179,11 +99,12 @@ def interactive(prepared, timeout):
         if on_terminal:
             if program.terminal is not None:
                 termios.tcsetwinsize(program.terminal, termios.tcgetwinsize(0))
-            with RawTerminal(0):
-                why = pump(program, annotator, 0, True, timeout)
+            with terminal.RawTerminal(0):
+                why = terminal.pump_terminal(program, annotator, timeout)
             print(flush=True)
         else:
-            why = pump(program, annotator, 0, False, timeout)
+            why = terminal.pump_script(program, annotator, timeout)
+            terminal.write_all(b"\n" if why == "leave" else b"")
         if why == "end":
             status = program.status()
             common.note(f"{Path(prepared.argv[0]).name} {describe(status)}")
@@ -198,10 +119,10 @@ def unattended(prepared, steps, timeout):
     annotator = symbols.Annotator(prepared.elf)
     with Program(prepared.argv, prepared.on_pty) as program:
         dialogue = Dialogue(program, timeout,
-                            output=lambda data: write_all(annotator.feed(data)))
+                            output=lambda data: terminal.write_all(annotator.feed(data)))
         outcome = dialogue.play(steps)
     if not dialogue.transcript.raw.endswith("\n"):
-        write_all(b"\n")
+        terminal.write_all(b"\n")
     if outcome.status is not None:
         common.note(f"{Path(prepared.argv[0]).name} {describe(outcome.status)}")
     if outcome.failure:
