@@ -180,6 +180,14 @@ size_t strcspn(const char *text, const char *reject)
     return length;
 }
 
+static int digit(char c)
+{
+    return c >= '0' && c <= '9'   ? c - '0'
+           : c >= 'a' && c <= 'z' ? c - 'a' + 10
+           : c >= 'A' && c <= 'Z' ? c - 'A' + 10
+                                  : INT_MAX;
+}
+
 unsigned long strtoul(const char *text, char **end, int base)
 {
     unsigned long value = 0;
@@ -187,22 +195,15 @@ unsigned long strtoul(const char *text, char **end, int base)
     const char *at = text;
     while (*at == ' ' || (*at >= '\t' && *at <= '\r'))
         at++;
-    bool hex = at[0] == '0' && (at[1] | 0x20) == 'x';
+    bool hex = at[0] == '0' && (at[1] | 0x20) == 'x' && digit(at[2]) < 16;
     if (base == 0)
         base = hex ? 16 : *at == '0' ? 8 : 10;
     if (base == 16 && hex)
         at += 2;
     const char *digits = at;
-    for (;; at++) {
-        int digit = *at >= '0' && *at <= '9'   ? *at - '0'
-                    : *at >= 'a' && *at <= 'f' ? *at - 'a' + 10
-                    : *at >= 'A' && *at <= 'F' ? *at - 'A' + 10
-                                               : base;
-        if (digit >= base)
-            break;
+    for (; digit(*at) < base; at++)
         full = full || __builtin_mul_overflow(value, (unsigned long)base, &value) ||
-               __builtin_add_overflow(value, (unsigned long)digit, &value);
-    }
+               __builtin_add_overflow(value, (unsigned long)digit(*at), &value);
     if (end)
         *end = (char *)(uintptr_t)(at == digits ? text : at);
     return full ? ULONG_MAX : value;

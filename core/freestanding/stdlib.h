@@ -5,7 +5,7 @@
 
 #include <stddef.h>
 
-/* No sign and no errno; saturates. Bases 0, 8, 10 and 16. */
+/* No sign and no errno; saturates. Bases 0 and 2 to 36. */
 unsigned long strtoul(const char *text, char **end, int base);
 
 #endif
