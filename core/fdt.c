@@ -4,8 +4,9 @@
  * pass checks and remembers; afterwards nobody walks the blob again, and names and values stay
  * where they are in it. The tree is hostile until checked.
  *
- * The header and the reservations are libfdt's to read. The structure is walked here: it costs a
- * quarter of fdt_next_tag(), which looks up the block's bounds for every byte of a name.
+ * The header is libfdt's to check. The structure is walked here: it costs a quarter of
+ * fdt_next_tag(), which looks up the block's bounds for every byte of a name. The reservations are
+ * read here because libfdt's reader brings 8 KiB of others along.
  */
 #include <libfdt.h>
 
@@ -17,6 +18,7 @@
 static struct {
     const void *tree;
     size_t extent;
+    size_t reservations;
 } loaded;
 
 struct pass {
@@ -41,6 +43,22 @@ static int refuse(const struct pass *pass, uint32_t offset, const char *why)
     return -EINVAL;
 }
 
+static const struct fdt_reserve_entry *reservation(const void *tree, size_t index)
+{
+    const char *first = (const char *)tree + fdt_off_mem_rsvmap(tree);
+    return (const struct fdt_reserve_entry *)(const void *)first + index;
+}
+
+/* How many come before the one of size 0 that ends them; -1: none ends them. */
+static int count_reservations(const void *tree)
+{
+    size_t most = (fdt_totalsize(tree) - fdt_off_mem_rsvmap(tree)) / sizeof(*reservation(tree, 0));
+    for (size_t i = 0; i < most; i++)
+        if (!reservation(tree, i)->size)
+            return (int)i;
+    return -1;
+}
+
 /* What is wrong with all but the structure, or NULL. With every name checked and the last one
  * terminated, a property needs only a look at its name's offset. */
 static const char *find_fault(const void *tree, size_t size)
@@ -54,7 +72,7 @@ static const char *find_fault(const void *tree, size_t size)
     if (fdt_check_header(tree) || fdt_version(tree) < 17 || fdt_off_dt_struct(tree) % 4 ||
         fdt_off_mem_rsvmap(tree) % 8)
         return "its header is damaged, or older than version 17";
-    if (fdt_num_mem_rsv(tree) < 0)
+    if (count_reservations(tree) < 0)
         return "its memory reservations do not end";
     const char *c = (const char *)tree + fdt_off_dt_strings(tree);
     const char *end = c + fdt_size_dt_strings(tree);
@@ -213,11 +231,11 @@ int bb_tree_load(const void *tree, size_t size)
     }
     bb_node_learn_aliases();
     loaded.tree = tree;
+    loaded.reservations = (size_t)count_reservations(tree);
     const size_t ends[] = {
         fdt_off_dt_struct(tree) + pass.size,
         fdt_off_dt_strings(tree) + pass.strings_size,
-        fdt_off_mem_rsvmap(tree) +
-            sizeof(struct fdt_reserve_entry) * (size_t)(fdt_num_mem_rsv(tree) + 1),
+        (size_t)((const char *)reservation(tree, loaded.reservations + 1) - (const char *)tree),
     };
     for (size_t i = 0; i < BB_ARRAY_SIZE(ends); i++)
         loaded.extent = ends[i] > loaded.extent ? ends[i] : loaded.extent;
@@ -231,5 +249,9 @@ size_t bb_tree_extent(void)
 
 bool bb_tree_reservation(size_t index, uint64_t *start, uint64_t *size)
 {
-    return loaded.tree && !fdt_get_mem_rsv(loaded.tree, (int)index, start, size) && *size;
+    if (!loaded.tree || index >= loaded.reservations)
+        return false;
+    *start = fdt64_to_cpu(reservation(loaded.tree, index)->address);
+    *size = fdt64_to_cpu(reservation(loaded.tree, index)->size);
+    return true;
 }
