@@ -30,6 +30,7 @@ enum {
     INT_TX = 1 << 5,
     INT_RT = 1 << 6,
     INT_OE = 1 << 10,
+    DR_OE = 1 << 11,
     DMACR = 0x48,
     ID = 0xfe0,
 };
@@ -120,15 +121,20 @@ static void timed_out(void *context)
 
 void model_pl011_input(struct model_pl011 *uart, char c)
 {
+    model_pl011_broken(uart, (uint8_t)c);
+}
+
+void model_pl011_broken(struct model_pl011 *uart, uint16_t entry)
+{
     if ((uart->cr & (CR_UARTEN | CR_RXE)) != (CR_UARTEN | CR_RXE)) {
         model_require(&uart->model, uart->muted, "input while the receiver is off");
         return;
     }
     if (uart->rx_count == depth(uart)) {
         uart->ris |= INT_OE;
-        uart->errors |= 8;
+        uart->overrun = true;
     } else {
-        uart->rx[uart->rx_count++] = c;
+        uart->rx[uart->rx_count++] = entry;
         if (uart->rx_count >= trigger(uart, uart->ifls >> 3 & 7))
             uart->ris |= INT_RX;
         world_at(&uart->timeout_event, world_now() + character_ns(uart) * 32 / 10);
@@ -146,8 +152,9 @@ static uint32_t pl011_read(struct model *model, uint32_t offset, unsigned width)
     switch (offset) {
     case DR:
         model_require(model, uart->rx_count > 0, "DR read while RXFE is set");
-        value = (unsigned char)uart->rx[0];
-        memmove(uart->rx, uart->rx + 1, --uart->rx_count);
+        value = uart->rx[0] | (uart->overrun ? DR_OE : 0);
+        uart->overrun = false;
+        memmove(uart->rx, uart->rx + 1, --uart->rx_count * sizeof *uart->rx);
         if (uart->rx_count < trigger(uart, uart->ifls >> 3 & 7))
             uart->ris &= ~(uint32_t)INT_RX;
         if (uart->rx_count)

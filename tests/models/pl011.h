@@ -16,7 +16,9 @@ struct model_pl011 {
 
     uint32_t ibrd, fbrd, lcrh, cr, ifls, imsc, ris, dmacr, errors;
     uint32_t latched_ibrd, latched_fbrd; /* taken over by the write to LCR_H */
-    char tx[PL011_FIFO], rx[PL011_FIFO];
+    char tx[PL011_FIFO];
+    uint16_t rx[PL011_FIFO]; /* with the error bits of DR */
+    bool overrun;            /* shown by the next read of DR */
     unsigned tx_count, rx_count;
     bool shifting;
     char shift;
@@ -27,8 +29,9 @@ struct model_pl011 {
 };
 
 void model_pl011_map(struct model_pl011 *uart, uint64_t base, uint64_t clock);
-/* A character arrives on the wire. */
+/* A character arrives on the wire; or a broken one, with error bits of DR. */
 void model_pl011_input(struct model_pl011 *uart, char c);
+void model_pl011_broken(struct model_pl011 *uart, uint16_t entry);
 /* What the line is set to: bits per second as the divisor makes them. */
 uint64_t model_pl011_baud(const struct model_pl011 *uart);
 

@@ -26,6 +26,9 @@ static void test_set_up(void **state)
     (void)state;
     pi_prepare(NULL);
     pi.aux.enables = GATE_SPI1; /* somebody else's, kept */
+    pi.aux.mcr = 2;
+    pi.aux.ier = 0xf;
+    memcpy(pi.aux.rx, "stale", pi.aux.rx_count = 5);
     boot(NULL);
     (void)device_at(PI_MINI_UART);
     uint64_t baud = model_bcm2835_aux_baud(&pi.aux);
@@ -35,6 +38,9 @@ static void test_set_up(void **state)
     assert_int_equal(pi.aux.lcr, 3);
     assert_int_equal(pi.aux.cntl, 3);
     assert_int_equal(pi.aux.ier, 0xd);
+    assert_int_equal(pi.aux.mcr, 0);
+    char got;
+    assert_int_equal(bb_console_read(face_at(console, PI_MINI_UART), &got, 1), 0);
     assert_int_equal(model_bcm2835_gpio_function(&pi.gpio, 14), 2); /* ALT5 */
     assert_int_equal(model_bcm2835_gpio_function(&pi.gpio, 15), 2);
     assert_int_equal(pi.gpio.pull[14], 0);
@@ -132,6 +138,8 @@ static void test_silent_firmware(void **state)
     must_fail(PI_CPRMAN, 0, NULL);
     (void)device_at(PI_MINI_UART); /* no clock, but still a console */
     assert_int_equal(pi.aux.baud, 270);
+    struct bb_console_line line = {115200, 8, 1, BB_PARITY_NONE};
+    assert_int_equal(bb_console_set_line(face_at(console, PI_MINI_UART), &line), -ENOTSUP);
     bb_sleep(BB_SEC); /* until the log has left */
     assert_int_equal(bb_console_write(face_at(console, PI_MINI_UART), "x", 1), 1);
 }

@@ -129,12 +129,36 @@ static void test_local_mailbox(void **state)
     assert_int_equal(pi.local.mailbox_control[0], 0);
 }
 
+/* As on the first Raspberry Pi, where nothing stands between armctrl and the CPU. */
+static void test_armctrl_is_root(void **state)
+{
+    (void)state;
+    world_start(1000000);
+    model_armctrl_map(&pi.armctrl, 0x2000b200);
+    pi.armctrl.irq = (struct wire){.set = world_interrupt};
+    tree_begin(1, 1);
+    tree_device("interrupt-controller@2000b200", "brcm,bcm2835-armctrl-ic");
+    tree_cells("reg", 0x2000b200, 0x200);
+    tree_flag("interrupt-controller");
+    tree_cells("#interrupt-cells", 2);
+    tree_close();
+    boot(NULL);
+    struct bb_irq *irq = face_at(irq, "/interrupt-controller@2000b200");
+    const struct bb_irq_ops *ops = irq->face.ops;
+    struct wire wire = model_armctrl_wire(&pi.armctrl, 2, 25);
+
+    assert_int_equal(ops->enable(irq, 64 + 25, BB_TRIGGER_HIGH), 0);
+    wire_set(&wire, true);
+    assert_true(irq->unowned == 1);
+    assert_int_equal(pi.armctrl.enabled[2], 0);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_specifiers),    cmocka_unit_test(test_every_line),
         cmocka_unit_test(test_together),      cmocka_unit_test(test_left_by_firmware),
-        cmocka_unit_test(test_local_mailbox),
+        cmocka_unit_test(test_local_mailbox), cmocka_unit_test(test_armctrl_is_root),
     };
     return run_apart(tests, BB_ARRAY_SIZE(tests));
 }

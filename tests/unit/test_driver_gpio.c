@@ -83,6 +83,11 @@ static void test_bcm2835_pulls(void **state)
     struct bb_gpio *gpio = start();
 
     (void)state;
+    /* What the tree's consumers asked for by pinctrl-0. */
+    assert_int_equal(model_bcm2835_gpio_function(&pi.gpio, 32), 7);
+    assert_int_equal(model_bcm2835_gpio_function(&pi.gpio, 33), 7);
+    assert_int_equal(pi.gpio.pull[32], 0);
+    assert_int_equal(pi.gpio.pull[33], 2);
     for (uint32_t line = 0; line < 54; line += 9) {
         assert_int_equal(bb_gpio_pull(gpio, line, BB_PULL_UP), 0);
         assert_int_equal(pi.gpio.pull[line], 2);

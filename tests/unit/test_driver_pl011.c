@@ -85,7 +85,7 @@ static void test_lines(void **state)
     } cases[] = {
         {{115200, 8, 1, BB_PARITY_NONE}, 0x70}, {{300, 7, 1, BB_PARITY_EVEN}, 0x56},
         {{9600, 8, 2, BB_PARITY_ODD}, 0x7a},    {{1500000, 6, 2, BB_PARITY_NONE}, 0x38},
-        {{57600, 5, 1, BB_PARITY_EVEN}, 0x16},
+        {{921600, 8, 1, BB_PARITY_NONE}, 0x70}, {{57600, 5, 1, BB_PARITY_EVEN}, 0x16},
     };
     struct bb_console *console = start(NULL);
 
@@ -195,6 +195,24 @@ static void test_ring_full(void **state)
 static void test_broken_bytes(void **state)
 {
     struct bb_console *console = start("log=error");
+    const struct bb_value *errors = bb_value_find("serial0.errors");
+    char got[8];
+
+    (void)state;
+    for (unsigned bit = 8; bit <= 10; bit++) /* framing, parity, break */
+        model_pl011_broken(&virt.pl011, (uint16_t)(1u << bit | 'x'));
+    model_pl011_input(&virt.pl011, 'k');
+    bb_sleep(BB_MSEC);
+    assert_int_equal(bb_console_read(console, got, sizeof got), 1);
+    assert_int_equal(got[0], 'k');
+    assert_non_null(errors);
+    bb_value_text(errors, got, sizeof got);
+    assert_string_equal(got, "3");
+}
+
+static void test_overrun(void **state)
+{
+    struct bb_console *console = start("log=error");
     char got[8];
 
     (void)state;
@@ -227,6 +245,68 @@ static void test_remove(void **state)
     assert_int_equal(bb_console_set_line(console, &line), -ENODEV);
     assert_null(bb_value_find("serial0.errors"));
     bb_face_put(&console->face);
+}
+
+/* A tree in which the speed's clock is not the first. */
+static void test_second_clock(void **state)
+{
+    (void)state;
+    world_start(62500000);
+    model_pl011_map(&virt.pl011, 0x1000, 3000000);
+    tree_begin(1, 1);
+    for (uint32_t i = 1; i <= 2; i++) {
+        tree_device(i == 1 ? "clk-a" : "clk-b", "fixed-clock");
+        tree_cells("#clock-cells", 0);
+        tree_cells("clock-frequency", i == 1 ? 100000000 : 3000000);
+        tree_cells("phandle", i);
+        tree_close();
+    }
+    tree_device("serial@1000", "arm,pl011");
+    tree_cells("reg", 0x1000, 0x1000);
+    tree_cells("clocks", 1, 2);
+    tree_strings("clock-names", "apb_pclk\0uartclk");
+    tree_close();
+    boot(NULL);
+    (void)device_at("/serial@1000");
+    uint64_t baud = model_pl011_baud(&virt.pl011);
+    assert_true(baud * 100 > 115200 * 97 && baud * 100 < 115200 * 103);
+}
+
+/* Without a clock or an interrupt there is still a console, at firmware's speed. */
+static void test_alone(void **state)
+{
+    struct bb_console_line line = {115200, 8, 1, BB_PARITY_NONE};
+
+    (void)state;
+    world_start(62500000);
+    model_pl011_map(&virt.pl011, 0x1000, 24000000);
+    virt.pl011.ibrd = virt.pl011.latched_ibrd = 13;
+    tree_begin(1, 1);
+    tree_device("serial@1000", "arm,pl011");
+    tree_cells("reg", 0x1000, 0x1000);
+    tree_close();
+    boot(NULL);
+    struct bb_console *console = face_at(console, "/serial@1000");
+    assert_int_equal(virt.pl011.imsc, 0);
+    assert_int_equal(virt.pl011.latched_ibrd, 13);
+    assert_int_equal(bb_console_set_line(console, &line), -ENOTSUP);
+    assert_int_equal(bb_console_write(console, "x", 1), 1);
+}
+
+/* Registers that a tree makes too small, or does not give at all. */
+static void test_bad_reg(void **state)
+{
+    (void)state;
+    world_start(62500000);
+    tree_begin(1, 1);
+    tree_device("serial@1000", "arm,pl011");
+    tree_cells("reg", 0x1000, 0x40);
+    tree_close();
+    tree_device("serial@2000", "arm,pl011");
+    tree_close();
+    boot(NULL);
+    must_fail("/serial@1000", -EINVAL, "reg");
+    must_fail("/serial@2000", -ENOENT, "reg");
 }
 
 static void test_early(void **state)
@@ -267,6 +347,10 @@ int main(void)
         cmocka_unit_test(test_lone_byte),
         cmocka_unit_test(test_ring_full),
         cmocka_unit_test(test_broken_bytes),
+        cmocka_unit_test(test_overrun),
+        cmocka_unit_test(test_second_clock),
+        cmocka_unit_test(test_alone),
+        cmocka_unit_test(test_bad_reg),
         cmocka_unit_test(test_remove),
         cmocka_unit_test(test_early),
         cmocka_unit_test(test_early_stuck),
