@@ -277,7 +277,9 @@ static void report(const struct bb_node *node)
     char path[MAX_PATH], reason[200];
     bb_node_path(node, path, sizeof(path));
     bb_node_reason(node, reason, sizeof(reason));
-    bb_print(BB_WARNING, "%s: %s", path, reason);
+    /* -ENODEV from a probe: it looked, and the hardware is not there. */
+    bool absent = node->reason.code == BB_REASON_PROBE_FAILED && node->reason.error == -ENODEV;
+    bb_print(absent ? BB_VERBOSE : BB_WARNING, "%s: %s", path, reason);
 }
 
 /* Notes which driver takes the node, or why none does. */
@@ -316,20 +318,24 @@ int bb_bind(struct bb_node *node)
     return error;
 }
 
-/* `node=busbar,semihosting` on the command line: hardware that no tree describes. */
+static void append_named_node(const char *compatible)
+{
+    struct bb_property *property = bb_arena_alloc(sizeof(*property), _Alignof(max_align_t));
+    const char *comma = strchr(compatible, ',');
+    if (!property)
+        return;
+    *property = (struct bb_property){"compatible", compatible, (uint32_t)strlen(compatible) + 1};
+    (void)bb_node_append(bb_node_root(), NULL, comma ? comma + 1 : compatible, property, 1, NULL);
+}
+
+/* Hardware that no tree describes: from the manifest, and `node=busbar,semihosting` words. */
 static void append_named_nodes(void)
 {
     const char *compatible;
-    for (size_t i = 0; (compatible = bb_param_get_at("node", i)); i++) {
-        struct bb_property *property = bb_arena_alloc(sizeof(*property), _Alignof(max_align_t));
-        const char *comma = strchr(compatible, ',');
-        if (!property)
-            return;
-        *property =
-            (struct bb_property){"compatible", compatible, (uint32_t)strlen(compatible) + 1};
-        struct bb_node *node;
-        bb_node_append(bb_node_root(), NULL, comma ? comma + 1 : compatible, property, 1, &node);
-    }
+    for (size_t i = 0; bb_platform_nodes[i]; i++)
+        append_named_node(bb_platform_nodes[i]);
+    for (size_t i = 0; (compatible = bb_param_get_at("node", i)); i++)
+        append_named_node(compatible);
 }
 
 /* The manifest's order decides between independent devices; what they need comes first anyway. */

@@ -31,7 +31,7 @@ RUNTIME = {"_start", "main", "memcpy", "memmove", "memset", "memcmp", "memchr", 
            "strnlen", "strcmp", "strncmp", "strchr", "strrchr", "strcspn", "strtoul", "__stack_chk_guard",
            "__stack_chk_fail"}
 # Core calls these by name, and the application or the build supplies them.
-SUPPLIED = {"bb_main", "bb_drivers", "bb_driver_count", "bb_early_console"}
+SUPPLIED = {"bb_main", "bb_drivers", "bb_driver_count", "bb_early_console", "bb_platform_nodes"}
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.MULTILINE)
 
 faults = []

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The RNDR register of Arm CPUs with FEAT_RNG (ARM DDI 0487, D17.2). No tree names it:
- * node=busbar,arm-rndr on the command line does. */
+/* The RNDR register of Arm CPUs with FEAT_RNG (ARM DDI 0487, D17.2). No tree names it: a manifest
+ * does, with nodes = ["busbar,arm-rndr"]. */
 #include <string.h>
 
 #include <busbar/entropy.h>

@@ -189,6 +189,8 @@ struct bb_driver {
 /* The manifest's drivers, in its order; made by the build. */
 extern const struct bb_driver *const bb_drivers[];
 extern const size_t bb_driver_count;
+/* Compatible strings of hardware that no tree describes: the manifest's `nodes`, up to a NULL. */
+extern const char *const bb_platform_nodes[];
 /* Where messages go before a tree names a console, and without one; driver NULL: nowhere. */
 extern const struct bb_early_console {
     const struct bb_driver *driver;

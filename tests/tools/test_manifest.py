@@ -295,6 +295,12 @@ class Generated(Repository):
         ):
             self.assertIn(line + "\n", header)
 
+    def test_nodes_that_no_tree_describes(self):
+        self.put("platforms/board/platform.toml", 'nodes = ["busbar,arm-rndr"]\n' + BOARD)
+        self.configure()
+        line = 'bb_platform_nodes[] = {"busbar,arm-rndr", NULL};\n'
+        self.assertIn(line, self.read("drivers.c"))
+
     def test_early_console(self):
         self.configure()
         line = "bb_early_console = {&bb_driver_console_pl011, 0x9000000};\n"

@@ -38,15 +38,17 @@ def write(path, text):
         path.write_text(text, encoding="utf-8")
 
 
-def drivers_source(drivers, early_console=None):
+def drivers_source(drivers, early_console=None, nodes=()):
     """The driver array, which an empty list still makes one that C accepts, and which of them
-    writes before any is bound."""
+    writes before any is bound; and the nodes that the manifest adds."""
     lines = [LICENCE, "#include <busbar/device.h>\n\n"]
     lines += [f"extern const struct bb_driver {driver.symbol};\n" for driver in drivers]
     lines.append("\nconst struct bb_driver *const bb_drivers[] = {\n")
     lines += [f"    &{driver.symbol},\n" for driver in drivers] or ["    NULL,\n"]
     lines.append("};\n")
     lines.append(f"const size_t bb_driver_count = {len(drivers)};\n")
+    names = "".join(f"{json.dumps(name)}, " for name in nodes)
+    lines.append(f"const char *const bb_platform_nodes[] = {{{names}NULL}};\n")
     early = f"&{early_console.driver.symbol}, {early_console.address:#x}" if early_console else "0"
     lines.append(f"const struct bb_early_console bb_early_console = {{{early}}};\n")
     return "".join(lines)
@@ -111,7 +113,7 @@ def configure(options):
     plan += _sources("arch-source", f"core/arch/{platform.arch}/*.[cS]")
     plan += _sources("boot", *(f"core/boot/{name.replace('-', '_')}.c" for name in platform.boot))
 
-    write(out / "drivers.c", drivers_source(platform.drivers, platform.early_console))
+    write(out / "drivers.c", drivers_source(platform.drivers, platform.early_console, platform.nodes))
     write(out / "busbar/bind.h", bind_header(bound(platform.drivers) if release else {}))
     config = config_header(platform.name, platform.arena, options.buildtype)
     write(out / "busbar/config.h", config)

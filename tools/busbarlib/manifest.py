@@ -30,6 +30,7 @@ _PLATFORM_KEYS = (
     "arena",
     "load",
     "early_console",
+    "nodes",
     "qemu",
     "tree",
 )
@@ -108,6 +109,7 @@ class Platform:
     early_console: EarlyConsole | None
     qemu: Qemu | None
     tree: Tree | None
+    nodes: tuple[str, ...]  # compatible strings of hardware that no tree describes
     files: tuple[Path, ...]  # every manifest that was read
 
     @property
@@ -466,6 +468,7 @@ def _load_platform(path, chain):
         early_console=_find_early_console(file, drivers, base.early_console if base else None),
         qemu=_find_qemu(file, base.qemu if base else None),
         tree=_find_tree(file, base.tree if base else None),
+        nodes=file.strings("nodes", base.nodes if base else ()),
         files=(path, *(base.files if base else ())),
     )
 
