@@ -43,32 +43,32 @@ static int answer(struct model_vc_mailbox *mailbox, uint32_t tag, uint32_t *valu
         return 8;
     case 0x20001: /* power state */
     case 0x30030: /* domain state */
-        value[1] = id < VC_DOMAINS ? mailbox->domain_on[id] : 2;
+        value[1] = id < VC_DOMAINS && !mailbox->absent ? mailbox->domain_on[id] : 2;
         return 8;
     case 0x28001:
     case 0x38030:
         model_require(model, value[1] <= 3, "state %#x sets reserved bits", value[1]);
         if (id < VC_DOMAINS)
             mailbox->domain_on[id] = value[1] & 1;
-        value[1] = id < VC_DOMAINS ? value[1] & 1 : 2;
+        value[1] = id < VC_DOMAINS && !mailbox->absent ? value[1] & 1 : 2;
         return 8;
     case 0x30001: /* clock state */
-        value[1] = id && id < VC_CLOCKS ? mailbox->clock_on[id] : 2;
+        value[1] = id && id < VC_CLOCKS && !mailbox->absent ? mailbox->clock_on[id] : 2;
         return 8;
     case 0x38001:
         model_require(model, value[1] <= 3, "clock state %#x sets reserved bits", value[1]);
         if (id && id < VC_CLOCKS)
             mailbox->clock_on[id] = value[1] & 1;
-        value[1] = id && id < VC_CLOCKS ? value[1] & 1 : 2;
+        value[1] = id && id < VC_CLOCKS && !mailbox->absent ? value[1] & 1 : 2;
         return 8;
     case 0x30002: /* clock rate */
     case 0x30047: /* measured */
-        value[1] = id < VC_CLOCKS ? mailbox->clock_rate[id] : 0;
+        value[1] = id < VC_CLOCKS && !mailbox->absent ? mailbox->clock_rate[id] : 0;
         return 8;
     case 0x38002:
         if (id && id < VC_CLOCKS)
             mailbox->clock_rate[id] = value[1];
-        value[1] = id < VC_CLOCKS ? mailbox->clock_rate[id] : 0;
+        value[1] = id < VC_CLOCKS && !mailbox->absent ? mailbox->clock_rate[id] : 0;
         return 8;
     case 0x30004:
     case 0x30007:
@@ -122,6 +122,8 @@ void vc_firmware(struct model_vc_mailbox *mailbox, uint32_t *buffer)
         for (size_t i = 0; i < room / 4 && i < BB_ARRAY_SIZE(value); i++)
             value[i] = buffer[at + TAG_HEADER + i];
         int length = answer(mailbox, tag, value);
+        if (mailbox->mode == VC_WRONG_ID)
+            value[0]++;
         if (length != UNKNOWN) {
             for (size_t i = 0; i < room / 4 && i < BB_ARRAY_SIZE(value); i++)
                 buffer[at + TAG_HEADER + i] = value[i];

@@ -21,6 +21,7 @@ enum vc_mode {
     VC_OTHER_FIRST, /* a word for another channel comes first */
     VC_STALE,       /* a late answer of this channel stands there before the call */
     VC_WRONG_WORD,  /* the answer names another buffer */
+    VC_WRONG_ID,    /* answers about another clock, domain or sensor than was asked */
 };
 
 struct model_vc_mailbox {
@@ -42,6 +43,7 @@ struct model_vc_mailbox {
     uint32_t clock_rate[VC_CLOCKS];
     bool clock_on[VC_CLOCKS];
     bool domain_on[VC_DOMAINS];
+    bool absent; /* of every clock and domain, says that there is no such thing */
 };
 
 void model_vc_mailbox_map(struct model_vc_mailbox *mailbox, uint64_t base);

@@ -17,13 +17,14 @@ static void start(void)
     boot(NULL);
 }
 
-/* What every service must pass on of a firmware that misbehaves. */
+/* What every service must pass on of a firmware that misbehaves; the first for those that ask by
+ * id. */
 static const struct {
     enum vc_mode mode;
     int result;
 } wrongs[] = {
-    {VC_SILENT, -ETIMEDOUT}, {VC_LONG, -EPROTO},       {VC_SHORT, -ENOTSUP}, {VC_ODD, -EPROTO},
-    {VC_ERROR, -EIO},        {VC_UNANSWERED, -EPROTO}, {VC_HONEST, 0},
+    {VC_WRONG_ID, -EPROTO}, {VC_SILENT, -ETIMEDOUT}, {VC_LONG, -EPROTO},       {VC_SHORT, -ENOTSUP},
+    {VC_ODD, -EPROTO},      {VC_ERROR, -EIO},        {VC_UNANSWERED, -EPROTO}, {VC_HONEST, 0},
 };
 
 static void test_board(void **state)
@@ -48,7 +49,7 @@ static void test_board(void **state)
     assert_non_null(value);
     bb_value_text(value, text, sizeof text);
     assert_string_equal(text, "a02082");
-    for (size_t i = 0; i < BB_ARRAY_SIZE(wrongs); i++) {
+    for (size_t i = 1; i < BB_ARRAY_SIZE(wrongs); i++) {
         pi.mailbox.mode = wrongs[i].mode;
         assert_int_equal(bb_board_memory(board, &memory), wrongs[i].result);
     }
@@ -93,10 +94,27 @@ static void test_clocks(void **state)
     assert_true(pi.mailbox.clock_on[5]);
     assert_int_equal(ops->enable(clock, 5, false), 0);
     assert_false(pi.mailbox.clock_on[5]);
+    pi.mailbox.absent = true;
+    assert_int_equal(ops->rate(clock, 5, &hz), -EINVAL);
+    assert_int_equal(ops->set_rate(clock, 5, 1000000), -EINVAL);
+    assert_int_equal(ops->enable(clock, 5, true), -ENODEV);
+    assert_int_equal(ops->enable(clock, 5, false), -ENODEV);
+    pi.mailbox.absent = false;
     for (size_t i = 0; i < BB_ARRAY_SIZE(wrongs); i++) {
         pi.mailbox.mode = wrongs[i].mode;
         assert_int_equal(ops->rate(clock, 3, &hz), wrongs[i].result);
     }
+}
+
+static void test_missing_clock(void **state)
+{
+    (void)state;
+    pi_prepare(NULL);
+    pi.mailbox.clock_rate[5] = 0; /* this board has no such thing */
+    boot(NULL);
+    (void)device_at(PI_CLOCKS);
+    assert_null(bb_value_find("clocks.v3d"));
+    assert_non_null(bb_value_find("clocks.uart"));
 }
 
 /* Outputs of the binding brcm,bcm2835-cprman, and the firmware's clocks. */
@@ -125,6 +143,11 @@ static void test_cprman(void **state)
     pi.mailbox.clock_rate[2] = 0;
     assert_true(ops->rate(clock, 19, &hz) < 0); /* a clock of 0 Hz divides nothing */
     assert_int_equal(ops->rate(clock, 51, &hz), -EINVAL);
+    assert_int_equal(ops->rate(clock, 24, &hz), -ENOTSUP); /* the firmware has no name for it */
+    assert_int_equal(ops->enable(clock, 24, true), -ENOTSUP);
+    pi.mailbox.absent = true;
+    assert_int_equal(ops->enable(clock, 20, true), -ENODEV);
+    pi.mailbox.absent = false;
     for (size_t i = 0; i < BB_ARRAY_SIZE(wrongs); i++) {
         pi.mailbox.mode = wrongs[i].mode;
         assert_int_equal(ops->rate(clock, 20, &hz), wrongs[i].result);
@@ -150,6 +173,11 @@ static void test_power_domains(void **state)
         assert_false(on);
     }
     assert_int_equal(ops->set(domain, 23, true), -EINVAL);
+    assert_int_equal(ops->get(domain, 23, &on), -EINVAL);
+    pi.mailbox.absent = true;
+    assert_int_equal(ops->set(domain, 5, true), -ENODEV);
+    assert_int_equal(ops->get(domain, 5, &on), -ENODEV);
+    pi.mailbox.absent = false;
     for (size_t i = 0; i < BB_ARRAY_SIZE(wrongs); i++) {
         pi.mailbox.mode = wrongs[i].mode;
         assert_int_equal(ops->get(domain, 5, &on), wrongs[i].result);
@@ -216,15 +244,11 @@ static void test_fixed_without_rate(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_board),
-        cmocka_unit_test(test_thermal),
-        cmocka_unit_test(test_clocks),
-        cmocka_unit_test(test_cprman),
-        cmocka_unit_test(test_remove),
-        cmocka_unit_test(test_power_domains),
-        cmocka_unit_test(test_fixed),
-        cmocka_unit_test(test_fixed_at_0),
-        cmocka_unit_test(test_fixed_without_rate),
+        cmocka_unit_test(test_board),         cmocka_unit_test(test_thermal),
+        cmocka_unit_test(test_clocks),        cmocka_unit_test(test_missing_clock),
+        cmocka_unit_test(test_cprman),        cmocka_unit_test(test_remove),
+        cmocka_unit_test(test_power_domains), cmocka_unit_test(test_fixed),
+        cmocka_unit_test(test_fixed_at_0),    cmocka_unit_test(test_fixed_without_rate),
     };
     return run_apart(tests, BB_ARRAY_SIZE(tests));
 }
