@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Keys: left, right, home, end, delete, backspace, up and down for the history, tab to complete;
- * Ctrl-A, E, B, F, P, N, K (to the end), U (to the start), W (word), L (redraw), C (drop the line).
+ * Ctrl-A, E, B, F, P, N, K (to the end), U (to the start), W (word), L (redraw), C (drop the line),
+ * D (delete; on an empty line the end of input).
  */
 #include <string.h>
 
@@ -185,6 +186,9 @@ static void control(char c)
     case 'L' - '@':
         redraw();
         break;
+    case 'D' - '@':
+        erase(line.cursor, line.cursor + (line.cursor < line.length));
+        break;
     case 'C' - '@':
         say("^C\n");
         replace("");
@@ -213,7 +217,7 @@ static void sequence(char c)
     if (c != '~')
         return;
     if (line.parameter == '3')
-        erase(line.cursor, line.cursor + (line.cursor < line.length));
+        control('D' - '@');
     else if (line.parameter == '1' || line.parameter == '7')
         move(0);
     else if (line.parameter == '4' || line.parameter == '8')
@@ -257,9 +261,13 @@ char *line_read(const char *prompt)
     line.length = line.cursor = line.recalled = 0;
     line.text[0] = '\0';
     say("%s", prompt);
-    do
+    do {
         bb_wait(next_byte, &c, BB_FOREVER);
-    while (!take(c));
+        if (c == 'D' - '@' && line.length == 0 && line.state == PLAIN) {
+            say("\n");
+            return NULL;
+        }
+    } while (!take(c));
     say("\n");
     keep();
     return line.text;

@@ -9,7 +9,8 @@
 #define LINE_SIZE 128
 #define LINE_HISTORY 16
 
-/* Waits for a line; the returned text stays valid until the next call, and may be written to. */
+/* Waits for a line; the returned text stays valid until the next call, and may be written to.
+ * NULL at the end of input: Ctrl-D on an empty line. */
 char *line_read(const char *prompt);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The monitor: reads a line, runs a command, says what went wrong. */
+/* The monitor: reads a line, runs a command, says what went wrong; the end of input ends it. */
 #include <string.h>
 
 #include "command.h"
@@ -56,10 +56,11 @@ int bb_main(void)
         return 1;
     }
     say("%s\n`help` lists the commands\n", bb_version());
-    for (;;) {
-        int count = split(line_read("busbar> "), words);
+    for (char *text; (text = line_read("busbar> "));) {
+        int count = split(text, words);
         words[count] = NULL;
         if (count)
             run(count, words);
     }
+    return 0;
 }
