@@ -8,7 +8,7 @@
 #include <busbar/device.h>
 #include <busbar/log.h>
 
-/* ---- fdt.c, node.c, regions.c ---- */
+/* ---- fdt.c, node.c, boot/common/regions.c ---- */
 
 /* Fills the node table from a flattened tree of at most `size` bytes. 0, or a negative errno value
  * after one line that names the fault. */
@@ -30,7 +30,7 @@ int bb_param_apply(const struct bb_driver *driver, void *state);
 /* One line for all words that nobody asked for. */
 void bb_param_report_unknown(void);
 
-/* ---- start.c, panic.c ---- */
+/* ---- boot/common/start.c, panic.c ---- */
 
 /* After the boot protocol has filled bb_bootinfo: brings everything up and runs the application. */
 void bb_start(void);

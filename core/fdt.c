@@ -4,9 +4,8 @@
  * pass checks and remembers; afterwards nobody walks the blob again, and names and values stay
  * where they are in it. The tree is hostile until checked.
  *
- * The header is libfdt's to check. The structure is walked here: it costs a quarter of
- * fdt_next_tag(), which looks up the block's bounds for every byte of a name. The reservations are
- * read here because libfdt's reader brings 8 KiB of others along.
+ * libfdt checks the header and walks the structure. Memory reservations are read here, because its
+ * reader of them brings 8 KiB of others along.
  */
 #include <libfdt.h>
 
@@ -22,18 +21,14 @@ static struct {
 } loaded;
 
 struct pass {
-    const char *structure;
-    uint32_t size; /* of the structure, in whole words */
-    const char *strings;
-    uint32_t strings_size;
+    const void *tree;
     struct bb_node *open;   /* whose properties and children come next */
     struct bb_node *closed; /* the last child of `open` so far */
-    struct bb_property *property;
     unsigned depth;
     size_t arena; /* used before it */
 };
 
-static int refuse(const struct pass *pass, uint32_t offset, const char *why)
+static int refuse(const struct pass *pass, int offset, const char *why)
 {
     char path[100] = "no node yet";
     if (pass->open)
@@ -84,48 +79,9 @@ static const char *find_fault(const void *tree, size_t size)
     return NULL;
 }
 
-static uint32_t word(const struct pass *pass, uint32_t offset)
+static int begin_node(struct pass *pass, int offset)
 {
-    return fdt32_to_cpu(*(const fdt32_t *)(const void *)(pass->structure + offset));
-}
-
-/* The tag at `offset`, and in *next what follows it and its name or value. A tag that is not wholly
- * inside the structure reads as 0, which is none. Offsets stay below 2^31: see fdt_check_header().
- */
-static uint32_t read_tag(const struct pass *pass, uint32_t offset, uint32_t *next)
-{
-    uint32_t left = pass->size - offset, tag = left ? word(pass, offset) : 0, length = 4;
-    if (tag == FDT_PROP) {
-        if (left < sizeof(struct fdt_property) ||
-            word(pass, offset + 4) > left - sizeof(struct fdt_property))
-            return 0;
-        length = (uint32_t)sizeof(struct fdt_property) + word(pass, offset + 4);
-    } else if (tag == FDT_BEGIN_NODE) {
-        const char *name = pass->structure + offset;
-        while (length < left && name[length])
-            length++;
-        if (length++ == left)
-            return 0;
-    }
-    *next = offset + ((length + 3) & ~3u);
-    return tag;
-}
-
-static size_t count_properties(const struct pass *pass, uint32_t offset)
-{
-    size_t count = 0;
-    while (offset < pass->size) {
-        uint32_t tag = word(pass, offset);
-        if ((tag != FDT_PROP && tag != FDT_NOP) || !read_tag(pass, offset, &offset))
-            break;
-        count += tag == FDT_PROP;
-    }
-    return count;
-}
-
-static int begin_node(struct pass *pass, uint32_t offset, uint32_t next)
-{
-    const char *name = pass->structure + offset + FDT_TAGSIZE;
+    const char *name = fdt_offset_ptr(pass->tree, offset + (int)FDT_TAGSIZE, 1);
     if (pass->depth == BB_NODE_DEPTH)
         return refuse(pass, offset, "nodes are nested too deep");
     if (!pass->open && bb_node_root())
@@ -135,55 +91,58 @@ static int begin_node(struct pass *pass, uint32_t offset, uint32_t next)
     uint32_t hash = bb_node_hash(pass->open, name);
     if (!hash)
         return refuse(pass, offset, "a node's name is not printable");
-    size_t count = count_properties(pass, next);
-    if (count > UINT16_MAX)
-        return refuse(pass, offset, "a node has too many properties");
-
-    struct bb_node *node = NULL;
-    size_t room = bb_arena_size() - bb_arena_used();
-    if (room >= bb_node_bytes(count))
-        node = bb_node_new(pass->open, pass->closed, name, hash, count, &pass->property);
-    if (!node) {
-        /* Trees of real boards take about twice their structure. */
-        size_t used = bb_arena_used() - pass->arena + bb_node_bytes(count);
-        bb_print(BB_ERROR,
-                 "device tree needs about %zu bytes of arena, %zu are free: raise arena in the "
-                 "manifest",
-                 used + 2 * (size_t)(pass->size - next), bb_arena_size() - pass->arena);
+    struct bb_node *node = bb_node_new(pass->open, pass->closed, name, hash);
+    if (!node)
         return -ENOMEM;
-    }
     pass->open = node;
     pass->closed = NULL;
     pass->depth++;
     return 0;
 }
 
-static int add_property(struct pass *pass, uint32_t offset)
+/* `next` is where libfdt goes on: not behind the value where offset and length wrapped around. */
+static int add_property(struct pass *pass, int offset, int next)
 {
-    uint32_t name = word(pass, offset + 8);
+    const struct fdt_property *property = fdt_offset_ptr(pass->tree, offset, sizeof(*property));
+    if (!property || next - offset < (int64_t)sizeof(*property) + fdt32_to_cpu(property->len))
+        return refuse(pass, offset, "it is cut short or damaged");
     if (!pass->open || pass->closed)
         return refuse(pass, offset, "a property stands outside its node");
-    if (name >= pass->strings_size || !pass->strings[name])
+    uint32_t name = fdt32_to_cpu(property->nameoff);
+    const char *strings = (const char *)pass->tree + fdt_off_dt_strings(pass->tree);
+    if (name >= fdt_size_dt_strings(pass->tree) || !strings[name])
         return refuse(pass, offset, "a property has no name");
-    struct bb_property *property = pass->property++;
-    property->name = pass->strings + name;
-    property->value = pass->structure + offset + sizeof(struct fdt_property);
-    property->length = word(pass, offset + 4);
-    bb_node_learn(pass->open, property);
-    return 0;
+    if (pass->open->property_count == UINT16_MAX)
+        return refuse(pass, offset, "a node has too many properties");
+    return bb_node_add(pass->open, strings + name, property->data, fdt32_to_cpu(property->len));
+}
+
+/* Trees of real boards take about twice their structure. */
+static int no_room(const struct pass *pass, int offset)
+{
+    size_t rest = 2 * (size_t)(fdt_size_dt_struct(pass->tree) - (uint32_t)offset);
+    bb_print(
+        BB_ERROR,
+        "device tree needs about %zu bytes of arena, %zu are free: raise arena in the manifest",
+        bb_arena_used() - pass->arena + rest, bb_arena_size() - pass->arena);
+    return -ENOMEM;
 }
 
 static int read_structure(struct pass *pass)
 {
-    uint32_t next;
-    int error = 0;
-    for (uint32_t offset = 0; !error; offset = next) {
-        switch (read_tag(pass, offset, &next)) {
+    int next, error = 0;
+    for (int offset = 0; !error; offset = next) {
+        uint32_t tag = fdt_next_tag(pass->tree, offset, &next);
+        if (next < 0)
+            return refuse(pass, offset, "it is cut short or damaged");
+        if (bb_arena_size() - bb_arena_used() < BB_NODE_ROOM)
+            return no_room(pass, offset);
+        switch (tag) {
         case FDT_BEGIN_NODE:
-            error = begin_node(pass, offset, next);
+            error = begin_node(pass, offset);
             break;
         case FDT_PROP:
-            error = add_property(pass, offset);
+            error = add_property(pass, offset, next);
             break;
         case FDT_END_NODE:
             if (!pass->open)
@@ -192,14 +151,10 @@ static int read_structure(struct pass *pass)
             pass->open = pass->open->parent;
             pass->depth--;
             break;
-        case FDT_NOP:
-            break;
         case FDT_END:
             if (!pass->open && bb_node_root())
                 return 0;
             return refuse(pass, offset, "it ends inside a node");
-        default:
-            return refuse(pass, offset, "it is cut short or damaged");
         }
     }
     return error;
@@ -214,13 +169,7 @@ int bb_tree_load(const void *tree, size_t size)
         bb_print(BB_ERROR, "device tree refused: %s (%zu bytes at %p)", fault, size, tree);
         return -EINVAL;
     }
-    struct pass pass = {
-        .structure = (const char *)tree + fdt_off_dt_struct(tree),
-        .size = fdt_size_dt_struct(tree) & ~3u,
-        .strings = (const char *)tree + fdt_off_dt_strings(tree),
-        .strings_size = fdt_size_dt_strings(tree),
-        .arena = bb_arena_mark(),
-    };
+    struct pass pass = {.tree = tree, .arena = bb_arena_mark()};
     int error = read_structure(&pass);
     if (!error)
         error = bb_node_index();
@@ -233,8 +182,8 @@ int bb_tree_load(const void *tree, size_t size)
     loaded.tree = tree;
     loaded.reservations = (size_t)count_reservations(tree);
     const size_t ends[] = {
-        fdt_off_dt_struct(tree) + pass.size,
-        fdt_off_dt_strings(tree) + pass.strings_size,
+        fdt_off_dt_struct(tree) + fdt_size_dt_struct(tree),
+        fdt_off_dt_strings(tree) + fdt_size_dt_strings(tree),
         (size_t)((const char *)reservation(tree, loaded.reservations + 1) - (const char *)tree),
     };
     for (size_t i = 0; i < BB_ARRAY_SIZE(ends); i++)

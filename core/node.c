@@ -30,11 +30,6 @@ static struct entry *entry_of(const struct bb_node *node)
 
 /* ---- Building ---- */
 
-size_t bb_node_bytes(size_t count)
-{
-    return sizeof(struct entry) + count * sizeof(struct bb_property);
-}
-
 uint32_t bb_node_hash(const struct bb_node *parent, const char *name)
 {
     uint32_t hash = parent ? entry_of(parent)->hash : 2166136261u;
@@ -48,17 +43,17 @@ uint32_t bb_node_hash(const struct bb_node *parent, const char *name)
 }
 
 struct bb_node *bb_node_new(struct bb_node *parent, struct bb_node *previous, const char *name,
-                            uint32_t hash, size_t count, struct bb_property **properties)
+                            uint32_t hash)
 {
-    struct entry *entry = bb_arena_alloc(bb_node_bytes(count), _Alignof(struct entry));
+    _Static_assert(sizeof(struct entry) <= BB_NODE_ROOM, "a node takes more than is checked");
+    struct entry *entry = bb_arena_alloc(sizeof(*entry), _Alignof(struct entry));
     if (!entry)
         return NULL;
     struct bb_node *node = &entry->node;
     entry->hash = hash;
     node->name = name;
     node->parent = parent;
-    node->properties = *properties = entry->properties;
-    node->property_count = (uint16_t)count;
+    node->properties = entry->properties;
     node->address_cells = 2; /* the specification's defaults */
     node->size_cells = 1;
     node->enabled = !parent || parent->enabled;
@@ -97,6 +92,17 @@ void bb_node_learn(struct bb_node *node, const struct bb_property *property)
         else
             bb_property_bad(node, property, "a cell, neither 0 nor 0xffffffff");
     }
+}
+
+int bb_node_add(struct bb_node *node, const char *name, const void *value, uint32_t length)
+{
+    struct bb_property *property = bb_arena_alloc(sizeof(*property), _Alignof(struct bb_property));
+    if (!property)
+        return -ENOMEM;
+    *property = (struct bb_property){name, value, length};
+    node->property_count++;
+    bb_node_learn(node, property);
+    return 0;
 }
 
 /* The slot that holds a node with this phandle, or with the same parent and name as `named`; if
@@ -151,7 +157,6 @@ int bb_node_index(void)
 int bb_node_append(struct bb_node *parent, const struct bb_bus *bus, const char *name,
                    const struct bb_property *properties, size_t count, struct bb_node **node)
 {
-    struct bb_property *none;
     struct bb_node *previous = parent ? parent->child : NULL;
     unsigned depth = 1;
     for (const struct bb_node *above = parent; above; above = above->parent)
@@ -162,7 +167,7 @@ int bb_node_append(struct bb_node *parent, const struct bb_bus *bus, const char 
         return -EINVAL;
     while (previous && previous->sibling)
         previous = previous->sibling;
-    struct bb_node *new = bb_node_new(parent, previous, name, hash, 0, &none);
+    struct bb_node *new = bb_node_new(parent, previous, name, hash);
     if (!new)
         return -ENOMEM;
     new->bus = bus;

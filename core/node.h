@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What the readers of the node table share: fdt.c, node.c, address.c, reference.c, regions.c. */
+/* What the readers of the node table share: fdt.c, node.c, address.c, reference.c,
+ * boot/common/regions.c. */
 #ifndef BUSBAR_CORE_NODE_H
 #define BUSBAR_CORE_NODE_H
 
@@ -9,6 +10,7 @@ enum {
     BB_NODE_DEPTH = 64,    /* deeper nodes are refused, so that walks up and down stay bounded */
     BB_NODE_CELLS = 4,     /* most cells of an address or a size */
     BB_BAD_CELLS = 0xff,   /* address_cells or size_cells of a node whose property is unusable */
+    BB_NODE_ROOM = 256,    /* of arena, enough for a node or a property */
     BB_INTERRUPT_HOPS = 16 /* most interrupt parents and nexus nodes on one way to a controller */
 };
 
@@ -20,12 +22,12 @@ static inline uint32_t bb_cell(const void *value, size_t index)
     return (uint32_t)cell[0] << 24 | (uint32_t)cell[1] << 16 | (uint32_t)cell[2] << 8 | cell[3];
 }
 
-/* A new node after all others, with room for `count` properties, which the caller fills in and then
- * shows to bb_node_learn(). `previous` is the parent's last child so far, or NULL. `hash` comes
+/* A new node after all others. `previous` is the parent's last child so far, or NULL. `hash` comes
  * from bb_node_hash(). NULL when the arena is full. */
 struct bb_node *bb_node_new(struct bb_node *parent, struct bb_node *previous, const char *name,
-                            uint32_t hash, size_t count, struct bb_property **properties);
-size_t bb_node_bytes(size_t count); /* of arena, for such a node */
+                            uint32_t hash);
+/* Adds a property to the newest node, before anything else is taken from the arena. */
+int bb_node_add(struct bb_node *node, const char *name, const void *value, uint32_t length);
 /* Tells the node's name from its siblings'; 0 when it holds what no name may. */
 uint32_t bb_node_hash(const struct bb_node *parent, const char *name);
 /* Remembers what the table itself needs: cell counts, status, phandle. */

@@ -4,7 +4,7 @@
  * accepted. What libfdt's own full check refuses must not be accepted. Corpus: real trees.
  *
  *     clang -g -O1 -fsanitize=fuzzer,address,undefined -Iinclude -I. tests/fuzz/fuzz_tree.c \
- *         core/fdt.c core/node.c core/address.c core/reference.c core/regions.c -lfdt -o fuzz_tree
+ *         core/{fdt,node,address,reference,boot/common/regions}.c -lfdt -o fuzz_tree
  *     ./fuzz_tree -max_len=65536 corpus build/dtbs
  */
 #include <stdarg.h>

@@ -108,7 +108,7 @@ def configure(options):
     plan = [("arch", platform.arch), ("prefix", os.path.relpath(ROOT, out.parent) + "/")]
     plan += [("load", str(platform.load))] if platform.load is not None else []
     plan += [("input", _shown(path)) for path in platform.files]
-    core = _sources("core", "core/*.c", "subsys/*.c", "bus/**/*.c")
+    core = _sources("core", "core/*.c", "core/boot/common/*.c", "subsys/*.c", "bus/**/*.c")
     plan += [("arena" if path == "core/arena.c" else kind, path) for kind, path in core]
     plan += _sources("arch-source", f"core/arch/{platform.arch}/*.[cS]")
     plan += _sources("boot", *(f"core/boot/{name.replace('-', '_')}.c" for name in platform.boot))

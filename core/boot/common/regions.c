@@ -49,11 +49,11 @@ static void add(struct builder *builder, uint64_t start, uint64_t size, enum bb_
 static void insert(struct builder *builder, size_t index, const struct bb_region *like,
                    uint64_t start, uint64_t end)
 {
-    struct bb_region *at = &builder->info->regions[index];
     size_t *count = &builder->info->region_count;
     builder->full |= *count == BB_MAX_REGIONS;
     if (builder->full)
         return;
+    struct bb_region *at = &builder->info->regions[index];
     memmove(at + 1, at, ((*count)++ - index) * sizeof(*at));
     *at = (struct bb_region){start, end - start, like->kind, like->no_map};
 }

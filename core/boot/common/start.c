@@ -7,7 +7,7 @@
 #include <busbar/log.h>
 #include <busbar/param.h>
 
-#include "core.h"
+#include <core/core.h>
 
 struct bb_bootinfo bb_bootinfo;
 uint64_t bb_entry_ticks;
@@ -82,24 +82,27 @@ static BB_NORETURN void finish(int status, bool tell_ticks)
     bb_arch_halt();
 }
 
+static BB_NORETURN void give_up(const char *why, const char *more)
+{
+    bb_print(BB_ERROR, "%s%s", why, more);
+    finish(1, false);
+}
+
 void bb_start(void)
 {
     if (bb_early_console.driver)
         use_early(bb_early_console.driver, bb_early_console.address, 4096);
     bb_log_show();
-    if (!bb_bootinfo.tree) {
-        bb_print(BB_ERROR, "no device tree: %s", bb_bootinfo.missing);
-        finish(1, false);
-    }
-    if (bb_tree_load(bb_bootinfo.tree, bb_bootinfo.tree_size) < 0) {
-        bb_print(BB_ERROR, "cannot start without a sound device tree");
-        finish(1, false);
-    }
+    if (!bb_bootinfo.tree)
+        give_up("no device tree: ", bb_bootinfo.missing);
+    if (bb_tree_load(bb_bootinfo.tree, bb_bootinfo.tree_size) < 0)
+        give_up("cannot start without ", "a sound device tree");
     follow_stdout();
     find_command_line();
     bb_param_parse(bb_bootinfo.command_line);
     bool tell_ticks = bb_param_get("ticks");
-    (void)bb_regions_build(&bb_bootinfo);
+    if (bb_regions_build(&bb_bootinfo) < 0)
+        give_up("cannot start without ", "a map of free memory");
     map_memory();
     bb_arch_park_cores();
     bb_bind_all();
