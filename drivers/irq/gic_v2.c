@@ -3,6 +3,8 @@
 #include <busbar/irq.h>
 #include <busbar/mmio.h>
 
+#include "gic.h"
+
 enum {
     GICD_CTLR = 0x000,
     GICD_TYPER = 0x004, /* ITLinesNumber: bits 4:0 */
@@ -16,8 +18,6 @@ enum {
     GICC_IAR = 0x0c,
     GICC_EOIR = 0x10,
 
-    FIRST_PPI = 16,
-    FIRST_SPI = 32,
     SPECIAL = 1020, /* 1020 to 1023 are no interrupts */
     PRIORITY = 0xa0,
 };
@@ -34,19 +34,7 @@ static int gic_v2_translate(struct bb_irq *irq, const struct bb_phandle_args *ar
                             enum bb_trigger *trigger)
 {
     struct gic_v2 *gic = bb_container_of(irq, struct gic_v2, irq);
-    if (args->count != 3)
-        return -EINVAL;
-    bool spi = args->cells[0] == 0;
-    uint32_t number = args->cells[1];
-    uint32_t flags = args->cells[2] & 0xf; /* bits 15:8: CPUs that a PPI is wired to */
-    if (args->cells[0] > 1 || number >= (spi ? gic->lines - FIRST_SPI : FIRST_SPI - FIRST_PPI))
-        return -EINVAL;
-    if (spi && flags != BB_TRIGGER_DEFAULT && flags != BB_TRIGGER_RISING &&
-        flags != BB_TRIGGER_HIGH)
-        return -EINVAL;
-    *line = number + (spi ? FIRST_SPI : FIRST_PPI);
-    *trigger = (enum bb_trigger)flags;
-    return 0;
+    return args->count == 3 ? gic_translate(args, gic->lines, line, trigger) : -EINVAL;
 }
 
 static int gic_v2_enable(struct bb_irq *irq, uint32_t line, enum bb_trigger trigger)

@@ -4,6 +4,8 @@
 #include <busbar/mmio.h>
 #include <busbar/time.h>
 
+#include "gic.h"
+
 enum {
     GICD_CTLR = 0x0000,
     ENABLE_GRP1 = 1 << 1, /* EnableGrp1A of the Non-secure view, EnableGrp1 where there is one */
@@ -28,8 +30,6 @@ enum {
 
     FRAME = 0x20000, /* of one CPU; twice that with virtual LPIs */
     MAX_REGIONS = 4,
-    FIRST_PPI = 16,
-    FIRST_SPI = 32,
     SPECIAL = 1020, /* 1020 to 1023 are no interrupts */
     PRIORITY = 0xa0,
 };
@@ -64,19 +64,8 @@ static int gic_v3_translate(struct bb_irq *irq, const struct bb_phandle_args *ar
                             enum bb_trigger *trigger)
 {
     struct gic_v3 *gic = bb_container_of(irq, struct gic_v3, irq);
-    if (args->count < 3) /* a fourth cell names the CPUs of a PPI */
-        return -EINVAL;
-    bool spi = args->cells[0] == 0;
-    uint32_t number = args->cells[1];
-    uint32_t flags = args->cells[2] & 0xf;
-    if (args->cells[0] > 1 || number >= (spi ? gic->lines - FIRST_SPI : FIRST_SPI - FIRST_PPI))
-        return -EINVAL;
-    if (spi && flags != BB_TRIGGER_DEFAULT && flags != BB_TRIGGER_RISING &&
-        flags != BB_TRIGGER_HIGH)
-        return -EINVAL;
-    *line = number + (spi ? FIRST_SPI : FIRST_PPI);
-    *trigger = (enum bb_trigger)flags;
-    return 0;
+    /* A fourth cell names the CPUs of a PPI. */
+    return args->count >= 3 ? gic_translate(args, gic->lines, line, trigger) : -EINVAL;
 }
 
 static int gic_v3_enable(struct bb_irq *irq, uint32_t line, enum bb_trigger trigger)

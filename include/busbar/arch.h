@@ -5,6 +5,17 @@
 
 #include <busbar/base.h>
 
+/* The CPU interface of GICv3 (IHI 0069); only where its system registers exist. */
+enum bb_gic_reg {
+    BB_ICC_PMR,
+    BB_ICC_IAR1,
+    BB_ICC_EOIR1,
+    BB_ICC_IGRPEN1,
+    BB_ICC_SRE,
+    BB_ICC_CTLR,
+    BB_ICC_BPR1,
+};
+
 #if defined(BB_ARCH_AARCH64)
 #include <busbar/arch_aarch64.h>
 #elif defined(BB_ARCH_HOST)

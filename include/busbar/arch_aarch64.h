@@ -94,16 +94,6 @@ static inline uint64_t bb_arch_mpidr(void)
     return mpidr;
 }
 
-/* The CPU interface of GICv3 (IHI 0069); only where its system registers exist. */
-enum bb_gic_reg {
-    BB_ICC_PMR,
-    BB_ICC_IAR1,
-    BB_ICC_EOIR1,
-    BB_ICC_IGRPEN1,
-    BB_ICC_SRE,
-    BB_ICC_CTLR,
-    BB_ICC_BPR1,
-};
 static inline void bb_arch_gic_write(enum bb_gic_reg reg, uint64_t value)
 {
     switch (reg) {

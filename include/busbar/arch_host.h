@@ -23,15 +23,6 @@ void bb_host_map(struct bb_host_region *region);
 void bb_host_unmap(struct bb_host_region *region);
 
 /* What system registers and calls a CPU model answers; NULL entries end the test when used. */
-enum bb_gic_reg {
-    BB_ICC_PMR,
-    BB_ICC_IAR1,
-    BB_ICC_EOIR1,
-    BB_ICC_IGRPEN1,
-    BB_ICC_SRE,
-    BB_ICC_CTLR,
-    BB_ICC_BPR1,
-};
 struct bb_host_cpu {
     uint64_t (*counter)(void *context); /* NULL: CLOCK_MONOTONIC in nanoseconds */
     uint64_t counter_hz;                /* used with counter */

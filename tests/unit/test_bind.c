@@ -76,7 +76,7 @@ BB_DRIVER(clock, lenient, .bus = &bb_mmio_bus, .match = BB_MATCH({"test,lenient"
 static const struct bb_driver *const drivers[] = {&bb_driver_clock_source,
                                                   &bb_driver_clock_lenient};
 
-static void clock_node(const char *name, const char *compatible, uint32_t phandle, uint32_t needs)
+static void open_clock(const char *name, const char *compatible, uint32_t phandle, uint32_t needs)
 {
     tree_open(name);
     tree_bytes("compatible", compatible, strlen(compatible) + 1);
@@ -84,6 +84,12 @@ static void clock_node(const char *name, const char *compatible, uint32_t phandl
     tree_cells("#clock-cells", 0);
     if (needs)
         tree_cells("clocks", needs);
+}
+
+static void add_clock(const char *name, const char *compatible, uint32_t phandle, uint32_t needs)
+{
+    open_clock(name, compatible, phandle, needs);
+    tree_close();
 }
 
 static void begin(void)
@@ -111,12 +117,9 @@ static void test_providers_start_first(void **state)
 {
     (void)state;
     begin();
-    clock_node("a", "test,source", 1, 2);
-    tree_close();
-    clock_node("b", "test,source", 2, 3);
-    tree_close();
-    clock_node("c", "test,source", 3, 0);
-    tree_close();
+    add_clock("a", "test,source", 1, 2);
+    add_clock("b", "test,source", 2, 3);
+    add_clock("c", "test,source", 3, 0);
     start(NULL);
     assert_string_equal(started, "c b a ");
     struct bb_device *a = device_at("/a");
@@ -129,10 +132,8 @@ static void test_manifest_order_decides_between_independent_devices(void **state
 {
     (void)state;
     begin();
-    clock_node("late", "test,lenient", 1, 0);
-    tree_close();
-    clock_node("early", "test,source", 2, 0);
-    tree_close();
+    add_clock("late", "test,lenient", 1, 0);
+    add_clock("early", "test,source", 2, 0);
     start(NULL);
     assert_string_equal(started, "early late ");
 }
@@ -152,14 +153,10 @@ static void test_a_circle_of_needs_fails_and_is_named(void **state)
 {
     (void)state;
     begin();
-    clock_node("a", "test,source", 1, 2);
-    tree_close();
-    clock_node("b", "test,source", 2, 3);
-    tree_close();
-    clock_node("c", "test,source", 3, 1);
-    tree_close();
-    clock_node("d", "test,source", 4, 0);
-    tree_close();
+    add_clock("a", "test,source", 1, 2);
+    add_clock("b", "test,source", 2, 3);
+    add_clock("c", "test,source", 3, 1);
+    add_clock("d", "test,source", 4, 0);
     start(NULL);
     assert_string_equal(started, "d ");
     assert_non_null(strstr(reason("/c"), "circle"));
@@ -171,10 +168,8 @@ static void test_a_wanted_circle_harms_nobody(void **state)
 {
     (void)state;
     begin();
-    clock_node("a", "test,lenient", 1, 2);
-    tree_close();
-    clock_node("b", "test,lenient", 2, 1);
-    tree_close();
+    add_clock("a", "test,lenient", 1, 2);
+    add_clock("b", "test,lenient", 2, 1);
     start(NULL);
     assert_string_equal(started, "b a ");
 }
@@ -183,8 +178,7 @@ static void test_needing_oneself_is_no_circle(void **state)
 {
     (void)state;
     begin();
-    clock_node("a", "test,source", 1, 1);
-    tree_close();
+    add_clock("a", "test,source", 1, 1);
     start(NULL);
     assert_string_equal(started, "a ");
 }
@@ -193,20 +187,16 @@ static void test_reasons(void **state)
 {
     (void)state;
     begin();
-    clock_node("unknown", "acme,nothing", 1, 0);
-    tree_close();
-    clock_node("waits", "test,source", 2, 1);
-    tree_close();
-    clock_node("waits-too", "test,source", 3, 2);
-    tree_close();
-    clock_node("broken", "test,source", 4, 0);
+    add_clock("unknown", "acme,nothing", 1, 0);
+    add_clock("waits", "test,source", 2, 1);
+    add_clock("waits-too", "test,source", 3, 2);
+    open_clock("broken", "test,source", 4, 0);
     tree_flag("broken");
     tree_close();
-    clock_node("off", "test,source", 5, 0);
+    open_clock("off", "test,source", 5, 0);
     tree_strings("status", "disabled");
     tree_close();
-    clock_node("dangling", "test,source", 6, 99);
-    tree_close();
+    add_clock("dangling", "test,source", 6, 99);
     start(NULL);
     assert_string_equal(reason("/unknown"), "no driver in this image knows it");
     assert_string_equal(reason("/waits"),
@@ -224,7 +214,7 @@ static void test_a_failed_probe_gives_its_memory_back(void **state)
 {
     (void)state;
     begin();
-    clock_node("broken", "test,source", 1, 0);
+    open_clock("broken", "test,source", 1, 0);
     tree_flag("broken");
     tree_close();
     boot_tree(NULL);
@@ -242,10 +232,8 @@ static void test_removal(void **state)
     (void)state;
     uint64_t hz;
     begin();
-    clock_node("a", "test,source", 1, 2);
-    tree_close();
-    clock_node("b", "test,source", 2, 0);
-    tree_close();
+    add_clock("a", "test,source", 1, 2);
+    add_clock("b", "test,source", 2, 0);
     start(NULL);
     struct bb_clock *clock = face_at(clock, "/a");
     assert_int_equal(bb_device_remove(device_at("/b")), -EBUSY); /* a needs it */
@@ -269,8 +257,7 @@ static void test_a_busy_device_stays(void **state)
 {
     (void)state;
     begin();
-    clock_node("a", "test,source", 1, 0);
-    tree_close();
+    add_clock("a", "test,source", 1, 0);
     start(NULL);
     device_at("/a")->calls = 1;
     assert_int_equal(bb_device_remove(device_at("/a")), -EBUSY);
@@ -280,8 +267,7 @@ static void test_parameters_reach_the_state_before_probe(void **state)
 {
     (void)state;
     begin();
-    clock_node("a", "test,source", 1, 0);
-    tree_close();
+    add_clock("a", "test,source", 1, 0);
     start("source.level=77");
     assert_int_equal(((struct source *)device_at("/a"))->level, 77);
 }
@@ -299,10 +285,8 @@ static void test_the_desk_binds_without_probing(void **state)
 {
     (void)state;
     begin();
-    clock_node("a", "test,source", 1, 2);
-    tree_close();
-    clock_node("b", "test,source", 2, 0);
-    tree_close();
+    add_clock("a", "test,source", 1, 2);
+    add_clock("b", "test,source", 2, 0);
     boot_tree(NULL);
     bb_binder = (struct bb_binder){drivers, BB_ARRAY_SIZE(drivers), true};
     bb_bind_all();
