@@ -130,8 +130,9 @@ bool bb_poll(void)
 }
 
 /* The test comes with interrupts masked, and a masked interrupt still ends the wait: so whatever
- * an interrupt does after the test also wakes. */
-static void idle(bool (*done)(void *context), void *context, uint64_t deadline)
+ * an interrupt does after the test also wakes. True when the condition held: it may have taken what
+ * it found, and is not asked again. */
+static bool idle(bool (*done)(void *context), void *context, uint64_t deadline)
 {
     uintptr_t state = bb_arch_irq_save();
     const struct bb_work *work = queue;
@@ -141,13 +142,15 @@ static void idle(bool (*done)(void *context), void *context, uint64_t deadline)
     while (event && event->running)
         event = event->next;
     uint64_t due = event && event->due < deadline ? event->due : deadline;
-    if (!work && !(done && done(context)) && due > bb_time()) {
+    bool held = !work && done && done(context);
+    if (!work && !held && due > bb_time()) {
         if (bb_hooks.wake_at)
             bb_hooks.wake_at(due);
         if (bb_hooks.wake_at || due == BB_FOREVER)
             bb_arch_wait();
     }
     bb_arch_irq_restore(state);
+    return held;
 }
 
 int bb_wait(bool (*done)(void *context), void *context, uint64_t timeout)
@@ -160,7 +163,8 @@ int bb_wait(bool (*done)(void *context), void *context, uint64_t timeout)
             return 0;
         if (deadline != BB_FOREVER && bb_time() >= deadline)
             return done ? -ETIMEDOUT : 0;
-        idle(done, context, deadline);
+        if (idle(done, context, deadline))
+            return 0;
     }
 }
 

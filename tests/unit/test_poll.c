@@ -352,6 +352,22 @@ static void test_no_wake_up_is_lost(void **state)
     assert_int_equal(bb_wait(look_then_interrupt, NULL, BB_FOREVER), 0);
 }
 
+/* Something arrives between the two looks, and looking takes it. */
+static bool take_what_came(void *context)
+{
+    (void)context;
+    return ++looks == 2;
+}
+
+static void test_a_condition_that_held_is_not_asked_again(void **state)
+{
+    (void)state;
+    set_up_wait();
+    looks = 0;
+    assert_int_equal(bb_wait(take_what_came, NULL, BB_SEC), 0);
+    assert_int_equal(looks, 2);
+}
+
 static void wait_inside(struct item *item)
 {
     bb_work_queue(&item->work); /* cannot run until this returns, and must not keep it awake */
@@ -455,6 +471,7 @@ int main(void)
         cmocka_unit_test(test_wait_runs_timers_and_sleeps_until_the_next),
         cmocka_unit_test(test_an_interrupt_ends_the_sleep),
         cmocka_unit_test(test_no_wake_up_is_lost),
+        cmocka_unit_test(test_a_condition_that_held_is_not_asked_again),
         cmocka_unit_test(test_wait_inside_a_callback_sleeps),
         cmocka_unit_test(test_without_a_timer_it_does_not_sleep),
         cmocka_unit_test(test_descriptors_and_wake_up_times),
