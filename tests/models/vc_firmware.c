@@ -9,12 +9,36 @@ enum { CODE_REQUEST = 0, HEADER = 2, TAG_HEADER = 3 };
 
 #define UNKNOWN (-1)
 
+static bool is_new(uint32_t tag)
+{
+    static const uint32_t tags[] = {0x10001, 0x10003, 0x10004, 0x3000a, 0x30030, 0x38030};
+
+    for (size_t i = 0; i < BB_ARRAY_SIZE(tags); i++) {
+        if (tags[i] == tag)
+            return true;
+    }
+    return false;
+}
+
+/* Reads, or sets and reads, a switch: bit 0 says on, bit 1 that there is no such thing. */
+static uint32_t switch_of(const struct model_vc_mailbox *mailbox, bool *switches, uint32_t count,
+                          uint32_t id, const uint32_t *wanted)
+{
+    if (id >= count || mailbox->absent)
+        return 2;
+    if (wanted)
+        switches[id] = *wanted & 1;
+    return switches[id];
+}
+
 /* Answers one tag in place; returns the response's length, or UNKNOWN. */
 static int answer(struct model_vc_mailbox *mailbox, uint32_t tag, uint32_t *value)
 {
     struct model *model = &mailbox->model;
     uint32_t id = value[0];
 
+    if (mailbox->old && is_new(tag))
+        return UNKNOWN;
     switch (tag) {
     case 0x00001: /* firmware revision */
         value[0] = 0x61f0d1c2;
@@ -42,24 +66,25 @@ static int answer(struct model_vc_mailbox *mailbox, uint32_t tag, uint32_t *valu
         value[1] = 0x04000000;
         return 8;
     case 0x20001: /* power state */
-    case 0x30030: /* domain state */
-        value[1] = id < VC_DOMAINS && !mailbox->absent ? mailbox->domain_on[id] : 2;
+        value[1] = switch_of(mailbox, mailbox->power_on, VC_POWERS, id, NULL);
         return 8;
     case 0x28001:
+        model_require(model, value[1] <= 3, "power state %#x sets reserved bits", value[1]);
+        value[1] = switch_of(mailbox, mailbox->power_on, VC_POWERS, id, &value[1]);
+        return 8;
+    case 0x30030: /* domain state */
+        value[1] = switch_of(mailbox, mailbox->domain_on, VC_DOMAINS, id, NULL);
+        return 8;
     case 0x38030:
-        model_require(model, value[1] <= 3, "state %#x sets reserved bits", value[1]);
-        if (id < VC_DOMAINS)
-            mailbox->domain_on[id] = value[1] & 1;
-        value[1] = id < VC_DOMAINS && !mailbox->absent ? value[1] & 1 : 2;
+        model_require(model, value[1] <= 1, "domain state %#x sets reserved bits", value[1]);
+        value[1] = switch_of(mailbox, mailbox->domain_on, VC_DOMAINS, id, &value[1]);
         return 8;
     case 0x30001: /* clock state */
-        value[1] = id && id < VC_CLOCKS && !mailbox->absent ? mailbox->clock_on[id] : 2;
+        value[1] = switch_of(mailbox, mailbox->clock_on, VC_CLOCKS, id, NULL);
         return 8;
     case 0x38001:
         model_require(model, value[1] <= 3, "clock state %#x sets reserved bits", value[1]);
-        if (id && id < VC_CLOCKS)
-            mailbox->clock_on[id] = value[1] & 1;
-        value[1] = id && id < VC_CLOCKS && !mailbox->absent ? value[1] & 1 : 2;
+        value[1] = switch_of(mailbox, mailbox->clock_on, VC_CLOCKS, id, &value[1]);
         return 8;
     case 0x30002: /* clock rate */
     case 0x30047: /* measured */

@@ -8,6 +8,7 @@
 #define VC_FIFO 8
 #define VC_CLOCKS 16
 #define VC_DOMAINS 24
+#define VC_POWERS 9
 
 enum vc_mode {
     VC_HONEST,
@@ -42,8 +43,10 @@ struct model_vc_mailbox {
     uint32_t temperature; /* thousandths of a degree */
     uint32_t clock_rate[VC_CLOCKS];
     bool clock_on[VC_CLOCKS];
-    bool domain_on[VC_DOMAINS];
-    bool absent; /* of every clock and domain, says that there is no such thing */
+    bool power_on[VC_POWERS];   /* the first interface: 3 is USB */
+    bool domain_on[VC_DOMAINS]; /* the second: number 1 is domain 0 of the tree's binding */
+    bool old;                   /* does not know the tags that later firmware brought */
+    bool absent;                /* of every clock and domain, says that there is no such thing */
 };
 
 void model_vc_mailbox_map(struct model_vc_mailbox *mailbox, uint64_t base);

@@ -184,6 +184,47 @@ static void test_power_domains(void **state)
     }
 }
 
+/* USB has been a device of the first interface ever since. */
+static void test_usb_power(void **state)
+{
+    (void)state;
+    start();
+    struct bb_power_domain *domain = face_at(power_domain, PI_POWER);
+    const struct bb_power_domain_ops *ops = domain->face.ops;
+
+    assert_int_equal(ops->set(domain, 6, true), 0);
+    assert_true(pi.mailbox.power_on[3]);
+    assert_int_equal(ops->set(domain, 5, true), 0); /* HDMI */
+    assert_true(pi.mailbox.domain_on[6]);
+    assert_false(pi.mailbox.domain_on[7]);
+}
+
+static void test_old_firmware(void **state)
+{
+    struct bb_board_identity identity;
+    static const uint8_t none[6];
+    int32_t millicelsius;
+    bool on;
+
+    (void)state;
+    pi_prepare(NULL);
+    pi.mailbox.old = true;
+    boot(NULL);
+    assert_int_equal(bb_board_identity(face_at(board, PI_BOARD), &identity), 0);
+    assert_int_equal(identity.revision, 0xa02082);
+    assert_int_equal(identity.model, 0);
+    assert_true(identity.serial == 0);
+    assert_memory_equal(identity.mac, none, sizeof none);
+    struct bb_thermal *thermal = face_at(thermal, PI_THERMAL);
+    assert_int_equal(bb_thermal_temperature(thermal, &millicelsius), 0);
+    assert_int_equal(bb_thermal_limit(thermal, &millicelsius), -ENOTSUP);
+    assert_null(bb_value_find("thermal.limit"));
+    struct bb_power_domain *domain = face_at(power_domain, PI_POWER);
+    const struct bb_power_domain_ops *ops = domain->face.ops;
+    assert_int_equal(ops->get(domain, 5, &on), -ENOTSUP);
+    assert_int_equal(ops->get(domain, 6, &on), 0);
+}
+
 static void test_remove(void **state)
 {
     int32_t millicelsius;
@@ -245,7 +286,8 @@ int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_board),         cmocka_unit_test(test_thermal),
-        cmocka_unit_test(test_clocks),        cmocka_unit_test(test_missing_clock),
+        cmocka_unit_test(test_clocks),        cmocka_unit_test(test_old_firmware),
+        cmocka_unit_test(test_usb_power),     cmocka_unit_test(test_missing_clock),
         cmocka_unit_test(test_cprman),        cmocka_unit_test(test_remove),
         cmocka_unit_test(test_power_domains), cmocka_unit_test(test_fixed),
         cmocka_unit_test(test_fixed_at_0),    cmocka_unit_test(test_fixed_without_rate),
