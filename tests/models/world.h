@@ -6,7 +6,7 @@
 #ifndef TESTS_MODELS_WORLD_H
 #define TESTS_MODELS_WORLD_H
 
-#include <busbar/arch_host.h>
+#include <busbar/arch.h>
 #include <busbar/base.h>
 
 /* A wire from a chip's output to somebody's input; all zero goes nowhere. */
