@@ -36,6 +36,8 @@ struct bb_host_cpu {
                      uint64_t c);
     bool (*random)(void *context, uint64_t *value);
     void (*semihosting_exit)(void *context, int status);
+    /* Whole cache lines: what the CPU wrote goes out to memory, then what memory holds comes in. */
+    void (*cache)(void *context, void *start, size_t size, bool clean, bool invalidate);
     void (*wait)(void *context); /* NULL: sleep until a watched descriptor or the wake-up time */
     void *context;
 };

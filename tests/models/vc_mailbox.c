@@ -2,8 +2,10 @@
 /* BCM2835 mailbox 0 and 1, as the firmware's wiki describes them. */
 #include "vc_mailbox.h"
 
+#include <stdlib.h>
 #include <string.h>
 
+#include <busbar/arch.h>
 #include <busbar/time.h>
 
 enum {
@@ -45,12 +47,34 @@ void model_vc_mailbox_post(struct model_vc_mailbox *mailbox, uint32_t word)
     update(mailbox);
 }
 
+static struct model_vc_mailbox *cached; /* the one whose memory the CPU has a cache in front of */
+
+static void cache(void *context, void *start, size_t size, bool clean, bool invalidate)
+{
+    size_t offset = (size_t)((unsigned char *)start - cached->host_base);
+
+    (void)context;
+    model_require(&cached->model, offset < cached->host_size && size <= cached->host_size - offset,
+                  "a cache operation on memory that no device shares");
+    model_require(&cached->model,
+                  offset % bb_arch_cache_line() == 0 && size % bb_arch_cache_line() == 0,
+                  "a cache operation on part of a line loses what else is in it");
+    if (clean)
+        memcpy(cached->seen + offset, start, size);
+    if (invalidate)
+        memcpy(start, cached->seen + offset, size);
+}
+
 void model_vc_mailbox_memory(struct model_vc_mailbox *mailbox, uint64_t bus, void *memory,
                              size_t size)
 {
     mailbox->bus_base = bus;
     mailbox->host_base = memory;
     mailbox->host_size = size;
+    mailbox->seen = calloc(1, size);
+    model_require(&mailbox->model, mailbox->seen, "no memory for its view of memory");
+    cached = mailbox;
+    bb_host_cpu.cache = cache;
 }
 
 static uint32_t *buffer_of(struct model_vc_mailbox *mailbox, uint32_t word)
@@ -62,7 +86,7 @@ static uint32_t *buffer_of(struct model_vc_mailbox *mailbox, uint32_t word)
     model_require(model,
                   bus >= mailbox->bus_base && bus - mailbox->bus_base + 16 <= mailbox->host_size,
                   "buffer %#x is not memory of the program", word);
-    uint32_t *buffer = (uint32_t *)(void *)(mailbox->host_base + (bus - mailbox->bus_base));
+    uint32_t *buffer = (uint32_t *)(void *)(mailbox->seen + (bus - mailbox->bus_base));
     model_require(model, bus - mailbox->bus_base + buffer[0] <= mailbox->host_size,
                   "a buffer of %u bytes leaves memory", buffer[0]);
     return buffer;

@@ -33,6 +33,7 @@ struct model_vc_mailbox {
     uint64_t bus_base; /* this bus address is host_base */
     unsigned char *host_base;
     size_t host_size;
+    unsigned char *seen;  /* memory as the firmware sees it: what is in the CPU's cache is not */
     uint32_t in[VC_FIFO]; /* from the CPU */
     uint32_t out[VC_FIFO];
     unsigned in_count, out_count;
@@ -50,7 +51,8 @@ struct model_vc_mailbox {
 };
 
 void model_vc_mailbox_map(struct model_vc_mailbox *mailbox, uint64_t base);
-/* Where the buffers of the test are: bus address `bus` is `memory`. */
+/* Where the buffers of the test are: bus address `bus` is `memory`. The CPU and the firmware see
+ * each other's writes only through the cache operations of <busbar/dma.h>. */
 void model_vc_mailbox_memory(struct model_vc_mailbox *mailbox, uint64_t bus, void *memory,
                              size_t size);
 /* A word that nobody asked for arrives. */

@@ -113,17 +113,23 @@ size_t bb_arch_cache_line(void)
     return 64;
 }
 
+static void cache(const void *start, size_t size, bool clean, bool invalidate)
+{
+    if (bb_host_cpu.cache)
+        bb_host_cpu.cache(bb_host_cpu.context, (void *)(uintptr_t)start, size, clean, invalidate);
+}
+
 void bb_arch_cache_clean(const void *start, size_t size)
 {
-    (void)start, (void)size;
+    cache(start, size, true, false);
 }
 
 void bb_arch_cache_clean_invalidate(const void *start, size_t size)
 {
-    (void)start, (void)size;
+    cache(start, size, true, true);
 }
 
 void bb_arch_cache_invalidate(const void *start, size_t size)
 {
-    (void)start, (void)size;
+    cache(start, size, false, true);
 }
