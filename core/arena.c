@@ -32,15 +32,10 @@ void *bb_arena_alloc(size_t size, size_t alignment)
     return memset(memory + start, 0, size);
 }
 
-size_t bb_arena_mark(void)
+void bb_arena_reset(size_t before)
 {
-    return used;
-}
-
-void bb_arena_reset(size_t mark)
-{
-    BB_ASSERT(mark <= used);
-    used = mark;
+    BB_ASSERT(before <= used);
+    used = before;
 }
 
 size_t bb_arena_size(void)

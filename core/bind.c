@@ -7,6 +7,7 @@
 #include <busbar/log.h>
 
 #include "core.h"
+#include "node.h"
 
 #define MAX_NEEDS 16   /* providers of one device */
 #define MAX_ENTRIES 64 /* of one phandle list */
@@ -21,28 +22,24 @@ struct chain {
 };
 static const struct chain *chain;
 
-/*
- * Every match entry of the binder's drivers, hashed by compatible string with linear probing, so
- * that entries of one string stand in the manifest's order and matching costs the same for 5
- * drivers as for 500.
- */
-struct slot {
-    uint32_t hash;
-    const struct bb_match *match; /* NULL: free */
+/* Every match entry of the binder's drivers, by compatible string and in the manifest's order, so
+ * that matching costs the same for 5 drivers as for 50. */
+struct entry {
+    const struct entry *next;
+    const struct bb_match *match;
     const struct bb_driver *driver;
 };
 static struct {
     const struct bb_driver *const *drivers; /* what the index was made of */
-    struct slot *slots;
-    size_t mask;
+    const struct entry *buckets[64];
 } matches;
 
-static uint32_t hash_string(const char *text)
+static const struct entry **bucket_of(const char *compatible)
 {
-    uint32_t hash = 2166136261u; /* FNV-1a */
-    while (*text)
-        hash = (hash ^ (uint8_t)*text++) * 16777619u;
-    return hash;
+    uint32_t hash = 0;
+    while (*compatible)
+        hash = hash * 31 + (uint8_t)*compatible++;
+    return &matches.buckets[hash % BB_ARRAY_SIZE(matches.buckets)];
 }
 
 /* The build's drivers, unless somebody put others there. */
@@ -56,39 +53,27 @@ static void fill_binder(void)
 
 static int index_matches(const struct bb_binder *binder)
 {
-    if (matches.slots && matches.drivers == binder->drivers)
+    if (matches.drivers == binder->drivers)
         return 0;
-    size_t entries = 0;
-    for (size_t i = 0; i < binder->count; i++)
-        for (const struct bb_match *match = binder->drivers[i]->match; match && match->compatible;
-             match++)
-            entries++;
-    size_t capacity = 16;
-    while (capacity < 2 * entries)
-        capacity *= 2;
-    struct slot *slots = bb_arena_alloc(capacity * sizeof(*slots), _Alignof(struct slot));
-    if (!slots)
-        return -ENOMEM;
-    for (size_t i = 0; i < binder->count; i++)
-        for (const struct bb_match *match = binder->drivers[i]->match; match && match->compatible;
-             match++) {
-            uint32_t hash = hash_string(match->compatible);
-            size_t at = hash & (capacity - 1);
-            while (slots[at].match)
-                at = (at + 1) & (capacity - 1);
-            slots[at] = (struct slot){hash, match, binder->drivers[i]};
+    memset(&matches, 0, sizeof(matches));
+    for (size_t i = binder->count; i-- > 0;) { /* from the last, as each goes before the others */
+        const struct bb_match *match = binder->drivers[i]->match;
+        for (; match && match->compatible; match++) {
+            const struct entry **bucket = bucket_of(match->compatible);
+            struct entry *entry = bb_arena_alloc(sizeof(*entry), _Alignof(struct entry));
+            if (!entry)
+                return -ENOMEM;
+            *entry = (struct entry){*bucket, match, binder->drivers[i]};
+            *bucket = entry;
         }
+    }
     matches.drivers = binder->drivers;
-    matches.slots = slots;
-    matches.mask = capacity - 1;
     return 0;
 }
 
-static const struct bb_bus *bus_for(const struct bb_driver *driver, const struct bb_node *node)
+static bool reaches(const struct bb_bus *bus, const struct bb_node *node)
 {
-    if (node->bus)
-        return node->bus == driver->bus ? driver->bus : NULL;
-    return driver->bus && driver->bus->claims && driver->bus->claims(node) ? driver->bus : NULL;
+    return bus && (node->bus ? node->bus == bus : bus->claims && bus->claims(node));
 }
 
 /* Returns the driver whose bus reaches the node; else, through *unreached, one that only knows it.
@@ -97,24 +82,21 @@ static const struct bb_driver *choose(const struct bb_binder *binder, const stru
                                       const struct bb_match **match,
                                       const struct bb_driver **unreached)
 {
-    const char *compatible;
+    const struct bb_property *list = node->compatible;
     *unreached = NULL;
-    if (index_matches(binder) < 0)
+    if (!list || index_matches(binder) < 0)
         return NULL;
-    for (size_t i = 0; bb_node_string_at(node, "compatible", i, &compatible) == 0; i++) {
-        uint32_t hash = hash_string(compatible);
-        for (size_t at = hash & matches.mask; matches.slots[at].match;
-             at = (at + 1) & matches.mask) {
-            const struct slot *slot = &matches.slots[at];
-            if (slot->hash != hash || strcmp(slot->match->compatible, compatible) != 0)
+    const char *text = list->value, *end = text + list->length;
+    for (; text < end; text += strlen(text) + 1)
+        for (const struct entry *entry = *bucket_of(text); entry; entry = entry->next) {
+            if (strcmp(entry->match->compatible, text) != 0)
                 continue;
-            if (bus_for(slot->driver, node)) {
-                *match = slot->match;
-                return slot->driver;
+            if (reaches(entry->driver->bus, node)) {
+                *match = entry->match;
+                return entry->driver;
             }
-            *unreached = slot->driver;
+            *unreached = entry->driver;
         }
-    }
     return NULL;
 }
 
@@ -136,13 +118,9 @@ static int refuse(struct bb_node *node, enum bb_reason_code code, int error, con
 
 static void print_chain(const struct bb_node *node)
 {
-    char path[MAX_PATH];
-    bb_node_path(node, path, sizeof(path));
-    bb_print(BB_ERROR, "%s needs itself, by way of", path);
-    for (const struct chain *link = chain; link && link->node != node; link = link->outer) {
-        bb_node_path(link->node, path, sizeof(path));
-        bb_print(BB_ERROR, "  %s", path);
-    }
+    bb_node_print(BB_ERROR, node, "needs itself, by way of");
+    for (const struct chain *link = chain; link && link->node != node; link = link->outer)
+        bb_node_print(BB_ERROR, link->node, "which needs the one above");
 }
 
 int bb_class_lookup(const struct bb_class *class, const struct bb_node *node, size_t index,
@@ -209,10 +187,9 @@ static struct bb_device *create(struct bb_node *node, const struct bb_driver *dr
     struct bb_device *device = bb_arena_alloc(driver->state_size, _Alignof(max_align_t));
     if (!device)
         return NULL;
-    const char *alias = bb_node_alias(node);
     device->node = node;
     device->driver = driver;
-    device->name = alias ? alias : node->name;
+    device->name = node->alias ? node->alias : node->name;
     device->data = match->data;
     device->bytes = driver->state_size;
     for (const struct bb_face_info *info = driver->faces; info && info->class; info++) {
@@ -251,7 +228,7 @@ static int bring_up(struct bb_node *node, const struct bb_match *match)
         error = pull(node, node->driver->wants, false, &needs);
     if (error < 0)
         return error;
-    size_t mark = bb_arena_mark();
+    size_t mark = bb_arena_used();
     const struct bb_node *last = bb_node_last();
     const struct bb_device *newest = bb_device_newest();
     struct bb_device *device = create(node, node->driver, match, &needs);
@@ -274,12 +251,11 @@ static int bring_up(struct bb_node *node, const struct bb_match *match)
 
 static void report(const struct bb_node *node)
 {
-    char path[MAX_PATH], reason[200];
-    bb_node_path(node, path, sizeof(path));
+    char reason[200];
     bb_node_reason(node, reason, sizeof(reason));
     /* -ENODEV from a probe: it looked, and the hardware is not there. */
     bool absent = node->reason.code == BB_REASON_PROBE_FAILED && node->reason.error == -ENODEV;
-    bb_print(absent ? BB_VERBOSE : BB_WARNING, "%s: %s", path, reason);
+    bb_node_print(absent ? BB_VERBOSE : BB_WARNING, node, "%s", reason);
 }
 
 /* Notes which driver takes the node, or why none does. */
@@ -352,7 +328,7 @@ void bb_bind_all(void)
         /* Match first, so that each driver's turn is one look at a pointer for every node. */
         for (struct bb_node *node = first; node; node = node->next) {
             const struct bb_match *match;
-            if (node->state == BB_NODE_UNBOUND && node->enabled && bb_node_has(node, "compatible"))
+            if (node->state == BB_NODE_UNBOUND && node->enabled && node->compatible)
                 match_node(node, &match);
         }
         for (size_t i = 0; i < bb_binder.count; i++)
@@ -375,7 +351,9 @@ bool bb_node_is_bus(const struct bb_node *node)
 size_t bb_node_reason(const struct bb_node *node, char *buffer, size_t size)
 {
     const struct bb_reason *reason = &node->reason;
-    char path[MAX_PATH], why[200];
+    char path[MAX_PATH] = "", why[200] = "it waits too";
+    if (reason->culprit)
+        bb_node_path(reason->culprit, path, sizeof(path));
     switch (reason->code) {
     case BB_REASON_NONE:
         return bb_format(buffer, size, "%s",
@@ -392,14 +370,10 @@ size_t bb_node_reason(const struct bb_node *node, char *buffer, size_t size)
         return bb_format(buffer, size,
                          "a driver knows it, but its parent is no bus of that driver");
     case BB_REASON_WAITING:
-        bb_node_path(reason->culprit, path, sizeof(path));
-        if (reason->culprit->reason.code == BB_REASON_WAITING)
-            return bb_format(buffer, size, "waiting for its %s %s, which waits too", reason->step,
-                             path);
-        bb_node_reason(reason->culprit, why, sizeof(why));
+        if (reason->culprit->reason.code != BB_REASON_WAITING)
+            bb_node_reason(reason->culprit, why, sizeof(why));
         return bb_format(buffer, size, "waiting for its %s %s (%s)", reason->step, path, why);
     case BB_REASON_CYCLE:
-        bb_node_path(reason->culprit, path, sizeof(path));
         return bb_format(buffer, size, "in a circle: its %s %s needs it in turn", reason->step,
                          path);
     case BB_REASON_PROBE_FAILED:

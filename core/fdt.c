@@ -22,6 +22,9 @@ static struct {
 
 struct pass {
     const void *tree;
+    const char *structure;
+    const char *strings;
+    uint32_t strings_size;
     struct bb_node *open;   /* whose properties and children come next */
     struct bb_node *closed; /* the last child of `open` so far */
     unsigned depth;
@@ -81,7 +84,7 @@ static const char *find_fault(const void *tree, size_t size)
 
 static int begin_node(struct pass *pass, int offset)
 {
-    const char *name = fdt_offset_ptr(pass->tree, offset + (int)FDT_TAGSIZE, 1);
+    const char *name = pass->structure + offset + FDT_TAGSIZE;
     if (pass->depth == BB_NODE_DEPTH)
         return refuse(pass, offset, "nodes are nested too deep");
     if (!pass->open && bb_node_root())
@@ -103,18 +106,18 @@ static int begin_node(struct pass *pass, int offset)
 /* `next` is where libfdt goes on: not behind the value where offset and length wrapped around. */
 static int add_property(struct pass *pass, int offset, int next)
 {
-    const struct fdt_property *property = fdt_offset_ptr(pass->tree, offset, sizeof(*property));
-    if (!property || next - offset < (int64_t)sizeof(*property) + fdt32_to_cpu(property->len))
+    const struct fdt_property *property = (const void *)(pass->structure + offset);
+    uint32_t length = fdt32_to_cpu(property->len);
+    if (next - offset < (int64_t)sizeof(*property) + length)
         return refuse(pass, offset, "it is cut short or damaged");
     if (!pass->open || pass->closed)
         return refuse(pass, offset, "a property stands outside its node");
     uint32_t name = fdt32_to_cpu(property->nameoff);
-    const char *strings = (const char *)pass->tree + fdt_off_dt_strings(pass->tree);
-    if (name >= fdt_size_dt_strings(pass->tree) || !strings[name])
+    if (name >= pass->strings_size || !pass->strings[name])
         return refuse(pass, offset, "a property has no name");
     if (pass->open->property_count == UINT16_MAX)
         return refuse(pass, offset, "a node has too many properties");
-    return bb_node_add(pass->open, strings + name, property->data, fdt32_to_cpu(property->len));
+    return bb_node_add(pass->open, pass->strings + name, property->data, length);
 }
 
 /* Trees of real boards take about twice their structure. */
@@ -169,7 +172,13 @@ int bb_tree_load(const void *tree, size_t size)
         bb_print(BB_ERROR, "device tree refused: %s (%zu bytes at %p)", fault, size, tree);
         return -EINVAL;
     }
-    struct pass pass = {.tree = tree, .arena = bb_arena_mark()};
+    struct pass pass = {
+        .tree = tree,
+        .structure = (const char *)tree + fdt_off_dt_struct(tree),
+        .strings = (const char *)tree + fdt_off_dt_strings(tree),
+        .strings_size = fdt_size_dt_strings(tree),
+        .arena = bb_arena_used(),
+    };
     int error = read_structure(&pass);
     if (!error)
         error = bb_node_index();
@@ -183,7 +192,7 @@ int bb_tree_load(const void *tree, size_t size)
     loaded.reservations = (size_t)count_reservations(tree);
     const size_t ends[] = {
         fdt_off_dt_struct(tree) + fdt_size_dt_struct(tree),
-        fdt_off_dt_strings(tree) + fdt_size_dt_strings(tree),
+        fdt_off_dt_strings(tree) + pass.strings_size,
         (size_t)((const char *)reservation(tree, loaded.reservations + 1) - (const char *)tree),
     };
     for (size_t i = 0; i < BB_ARRAY_SIZE(ends); i++)

@@ -69,6 +69,14 @@ struct bb_node *bb_node_new(struct bb_node *parent, struct bb_node *previous, co
     return node;
 }
 
+/* Else it is named in the log, and no string functions may touch it. */
+static bool strings_ended(const struct bb_node *node, const struct bb_property *property)
+{
+    const char *end = (const char *)property->value + property->length;
+    return (property->length && !end[-1]) ||
+           !bb_property_bad(node, property, "strings, each ended by a zero byte");
+}
+
 void bb_node_learn(struct bb_node *node, const struct bb_property *property)
 {
     const char *name = property->name;
@@ -79,11 +87,12 @@ void bb_node_learn(struct bb_node *node, const struct bb_property *property)
             cell = BB_BAD_CELLS;
         }
         *(name[1] == 'a' ? &node->address_cells : &node->size_cells) = (uint8_t)cell;
+    } else if (name[0] == 'c' && !strcmp(name, "compatible")) {
+        if (strings_ended(node, property))
+            node->compatible = property;
     } else if (name[0] == 's' && !strcmp(name, "status")) {
         const char *status = property->value;
-        if (!property->length || status[property->length - 1])
-            node->enabled = bb_property_bad(node, property, "a string") == 0;
-        else if (strcmp(status, "okay") && strcmp(status, "ok"))
+        if (!strings_ended(node, property) || (strcmp(status, "okay") && strcmp(status, "ok")))
             node->enabled = false;
     } else if ((name[0] == 'p' && !strcmp(name, "phandle")) ||
                (name[0] == 'l' && !strcmp(name, "linux,phandle"))) {
@@ -122,7 +131,7 @@ static struct bb_node **find_slot(uint32_t phandle, const struct bb_node *named)
 
 int bb_node_index(void)
 {
-    static const char *const what[] = {"phandle", "name"};
+    static const char what[][8] = {"phandle", "name"};
     const struct bb_node *twice[2] = {NULL};
     unsigned count[2] = {0};
     size_t keys = 0;
@@ -142,15 +151,10 @@ int bb_node_index(void)
                 twice[i] = node;
         }
     }
-    for (unsigned i = 0; i < 2; i++) {
-        char path[100];
-        if (!twice[i])
-            continue;
-        bb_node_path(twice[i], path, sizeof(path));
-        bb_print(BB_WARNING,
-                 "device tree: %s has the %s of an earlier node, which counts (%u such)", path,
-                 what[i], count[i]);
-    }
+    for (unsigned i = 0; i < 2; i++)
+        if (twice[i])
+            bb_node_print(BB_WARNING, twice[i], "has the %s of an earlier node (%u such)", what[i],
+                          count[i]);
     return 0;
 }
 
@@ -195,11 +199,6 @@ struct bb_node *bb_node_root(void)
 struct bb_node *bb_node_last(void)
 {
     return table.last;
-}
-
-struct bb_node *bb_node_next(const struct bb_node *node)
-{
-    return node->next;
 }
 
 struct bb_node *bb_node_by_phandle(uint32_t phandle)
@@ -281,11 +280,6 @@ struct bb_node *bb_node_stdout(void)
     return bb_node_find(path);
 }
 
-const char *bb_node_alias(const struct bb_node *node)
-{
-    return node->alias;
-}
-
 void bb_node_learn_aliases(void)
 {
     const struct bb_node *aliases = find_below(table.root, "aliases");
@@ -308,6 +302,17 @@ size_t bb_node_path(const struct bb_node *node, char *buffer, size_t size)
     return above + bb_format(buffer + used, size - used, "/%s", node->name);
 }
 
+void bb_node_print(enum bb_level level, const struct bb_node *node, const char *format, ...)
+{
+    char path[100], text[200];
+    va_list arguments;
+    bb_node_path(node, path, sizeof(path));
+    va_start(arguments, format);
+    (void)bb_vformat(text, sizeof(text), format, arguments);
+    va_end(arguments);
+    bb_print(level, "%s: %s", path, text);
+}
+
 /* ---- Properties ---- */
 
 const struct bb_property *bb_node_property(const struct bb_node *node, const char *name)
@@ -319,22 +324,15 @@ const struct bb_property *bb_node_property(const struct bb_node *node, const cha
     return NULL;
 }
 
-bool bb_node_has(const struct bb_node *node, const char *name)
-{
-    return bb_node_property(node, name) != NULL;
-}
-
 int bb_property_bad(const struct bb_node *node, const struct bb_property *property,
                     const char *expected)
 {
     size_t index = (size_t)(property - node->properties);
     uint32_t bit = 1u << (index < 31 ? index : 31);
     if (!(entry_of(node)->reported & bit)) {
-        char path[100];
         entry_of(node)->reported |= bit;
-        bb_node_path(node, path, sizeof(path));
-        bb_print(BB_WARNING, "%s: %s (%u bytes) is malformed: expected %s", path, property->name,
-                 (unsigned)property->length, expected);
+        bb_node_print(BB_WARNING, node, "%s (%u bytes) is malformed: expected %s", property->name,
+                      (unsigned)property->length, expected);
     }
     return -EINVAL;
 }
@@ -380,8 +378,8 @@ static int find_string(const struct bb_node *node, const char *name, size_t inde
     if (!property)
         return -ENOENT;
     const char *text = property->value, *end = text + property->length;
-    if (!property->length || end[-1])
-        return bb_property_bad(node, property, "strings, each ended by a zero byte");
+    if (!strings_ended(node, property))
+        return -EINVAL;
     for (int i = 0; text < end; i++, text += strlen(text) + 1) {
         if (wanted ? *text == *wanted && !strcmp(text, wanted) : (size_t)i == index) {
             *value = text;
@@ -398,18 +396,8 @@ int bb_node_string_at(const struct bb_node *node, const char *name, size_t index
     return found < 0 ? found : 0;
 }
 
-int bb_node_string(const struct bb_node *node, const char *name, const char **value)
-{
-    return bb_node_string_at(node, name, 0, value);
-}
-
 int bb_node_string_index(const struct bb_node *node, const char *name, const char *text)
 {
     const char *value;
     return find_string(node, name, 0, text, &value);
-}
-
-bool bb_node_compatible(const struct bb_node *node, const char *compatible)
-{
-    return bb_node_string_index(node, "compatible", compatible) >= 0;
 }

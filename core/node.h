@@ -4,6 +4,7 @@
 #ifndef BUSBAR_CORE_NODE_H
 #define BUSBAR_CORE_NODE_H
 
+#include <busbar/log.h>
 #include <busbar/node.h>
 
 enum {
@@ -37,6 +38,9 @@ int bb_node_index(void);
 /* And writes each alias into its node; the first of several counts. */
 void bb_node_learn_aliases(void);
 
+/* Logs a message that begins with the node's path. */
+void bb_node_print(enum bb_level level, const struct bb_node *node, const char *format, ...)
+    BB_PRINTF(3, 4);
 /* Names a malformed property in the log, once; always -EINVAL. */
 int bb_property_bad(const struct bb_node *node, const struct bb_property *property,
                     const char *expected);

@@ -12,11 +12,9 @@
 /* NULL when it does not fit; the log then says how much was needed and which manifest key to raise.
  */
 void *bb_arena_alloc(size_t size, size_t alignment);
-/* Where the arena stands; gives back everything allocated since, when nothing later must stay. */
-size_t bb_arena_mark(void);
-void bb_arena_reset(size_t mark);
-
 size_t bb_arena_size(void);
 size_t bb_arena_used(void);
+/* Gives back everything allocated since so much was used; nothing of it may stay. */
+void bb_arena_reset(size_t used);
 
 #endif

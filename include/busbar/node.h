@@ -59,6 +59,7 @@ struct bb_node {
     struct bb_node *sibling; /* next child of the same parent */
     struct bb_node *next;    /* next node of the table, parents first */
     const struct bb_property *properties;
+    const struct bb_property *compatible; /* strings, each ended; NULL: none, or malformed */
     uint16_t property_count;
     uint8_t address_cells; /* of this node's children, 0..4 */
     uint8_t size_cells;
@@ -72,9 +73,7 @@ struct bb_node {
 };
 
 struct bb_node *bb_node_root(void); /* NULL before the table exists */
-struct bb_node *bb_node_next(const struct bb_node *node);
-#define bb_for_each_node(node)                                                                     \
-    for (struct bb_node *node = bb_node_root(); node; node = bb_node_next(node))
+#define bb_for_each_node(node) for (struct bb_node *node = bb_node_root(); node; node = node->next)
 #define bb_for_each_child(child_, parent_)                                                         \
     for (struct bb_node *child_ = (parent_)->child; child_; child_ = child_->sibling)
 
@@ -87,8 +86,6 @@ struct bb_node *bb_node_by_compatible(const char *compatible); /* first enabled 
 size_t bb_node_path(const struct bb_node *node, char *buffer, size_t size);
 /* The node that chosen/stdout-path names, or NULL. */
 struct bb_node *bb_node_stdout(void);
-/* The alias of a node ("serial0"), or NULL. */
-const char *bb_node_alias(const struct bb_node *node);
 
 /* Appends a node. `properties` must stay valid. -ENOMEM when the arena is full. */
 int bb_node_append(struct bb_node *parent, const struct bb_bus *bus, const char *name,
@@ -99,17 +96,26 @@ int bb_node_append(struct bb_node *parent, const struct bb_bus *bus, const char 
  * -EINVAL when its length or cell count is wrong: the bad property is then named in the log once.
  */
 const struct bb_property *bb_node_property(const struct bb_node *node, const char *name);
-bool bb_node_has(const struct bb_node *node, const char *name);
+static inline bool bb_node_has(const struct bb_node *node, const char *name)
+{
+    return bb_node_property(node, name) != NULL;
+}
 int bb_node_u32(const struct bb_node *node, const char *name, uint32_t *value);
 int bb_node_u32_at(const struct bb_node *node, const char *name, size_t index, uint32_t *value);
 int bb_node_u64(const struct bb_node *node, const char *name, uint64_t *value); /* 1 or 2 cells */
-int bb_node_string(const struct bb_node *node, const char *name, const char **value);
 /* Entry `index` of a string list; -ERANGE past its end. */
 int bb_node_string_at(const struct bb_node *node, const char *name, size_t index,
                       const char **value);
+static inline int bb_node_string(const struct bb_node *node, const char *name, const char **value)
+{
+    return bb_node_string_at(node, name, 0, value);
+}
 /* The index of `text` in a string list, -ENOENT when it is not there. */
 int bb_node_string_index(const struct bb_node *node, const char *name, const char *text);
-bool bb_node_compatible(const struct bb_node *node, const char *compatible);
+static inline bool bb_node_compatible(const struct bb_node *node, const char *compatible)
+{
+    return bb_node_string_index(node, "compatible", compatible) >= 0;
+}
 
 /* Region `index` of reg, translated to a CPU address through every `ranges` above. -ERANGE past the
  * end; -ENXIO where a bus above has no mapping for it. */

@@ -30,11 +30,6 @@ void *bb_arena_alloc(size_t size, size_t alignment)
     return memset(arena + start, 0, size);
 }
 
-size_t bb_arena_mark(void)
-{
-    return used;
-}
-
 void bb_arena_reset(size_t mark)
 {
     used = mark;
@@ -57,6 +52,11 @@ size_t bb_format(char *buffer, size_t size, const char *format, ...)
     int length = vsnprintf(buffer, size, format, arguments);
     va_end(arguments);
     return (size_t)length;
+}
+
+size_t bb_vformat(char *buffer, size_t size, const char *format, va_list arguments)
+{
+    return (size_t)vsnprintf(buffer, size, format, arguments);
 }
 
 /* Reads every string that a message names, and shows nothing. */

@@ -24,7 +24,7 @@ static void test_pieces_are_aligned_and_apart(void **state)
 static void test_memory_is_zeroed_again(void **state)
 {
     (void)state;
-    size_t mark = bb_arena_mark();
+    size_t mark = bb_arena_used();
     char *piece = bb_arena_alloc(100, 8);
     memset(piece, 0x55, 100);
     assert_true(bb_arena_used() >= mark + 100);
@@ -46,7 +46,7 @@ static void test_full_arena_says_what_it_needs(void **state)
     assert_null(bb_arena_alloc(size, 64));
     assert_null(bb_arena_alloc(size, 64)); /* the same again adds no line */
     assert_true(bb_log_read(0, &entry));
-    bb_format(needed, sizeof(needed), " %zu bytes", bb_arena_mark() + size);
+    bb_format(needed, sizeof(needed), " %zu bytes", bb_arena_used() + size);
     assert_non_null(strstr(entry.text, needed));
     assert_non_null(strstr(entry.text, "`arena`"));
     assert_int_equal(entry.level, BB_ERROR);

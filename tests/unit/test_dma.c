@@ -33,7 +33,7 @@ static void tree(uint64_t start, uint32_t size)
 
 static uint64_t arena_start(void)
 {
-    size_t mark = bb_arena_mark();
+    size_t mark = bb_arena_used();
     uintptr_t at = (uintptr_t)bb_arena_alloc(1, 1);
     bb_arena_reset(mark);
     return at & ~0xfffull;

@@ -342,8 +342,8 @@ static void test_duplicates(void **state)
     }
     ok(load_tree());
     assert_int_equal(log_lines, 2);
-    assert_non_null(strstr(log_text, "/same has the phandle of an earlier node"));
-    assert_non_null(strstr(log_text, "/same has the name of an earlier node"));
+    assert_non_null(strstr(log_text, "/same: has the phandle of an earlier node"));
+    assert_non_null(strstr(log_text, "/same: has the name of an earlier node"));
     assert_non_null(strstr(log_text, "(2 such)"));
     uint32_t which = 9;
     ok(bb_node_u32(bb_node_by_phandle(5), "which", &which));

@@ -89,8 +89,8 @@ static void test_aliases(void **state)
     assert_null(bb_node_find("gone"));
     assert_null(bb_node_find("console")); /* an alias of an alias is none */
     assert_null(bb_node_find("open"));
-    assert_string_equal(bb_node_alias(serial), "serial0");
-    assert_null(bb_node_alias(at("/soc/timer")));
+    assert_string_equal(serial->alias, "serial0");
+    assert_null(at("/soc/timer")->alias);
     assert_ptr_equal(bb_node_stdout(), serial);
 }
 
@@ -101,7 +101,7 @@ static void test_stdout(void **state)
     ok(load_tree());
     assert_null(bb_node_stdout());
     assert_null(bb_node_find("serial0"));
-    assert_null(bb_node_alias(bb_node_root()));
+    assert_null(bb_node_root()->alias);
     open_tree(1, 1);
     open_node("chosen");
     text("linux,stdout-path", "/uart:9600");

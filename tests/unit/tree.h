@@ -40,11 +40,6 @@ void *bb_arena_alloc(size_t size, size_t alignment)
     return memset(arena + start, 0, size);
 }
 
-size_t bb_arena_mark(void)
-{
-    return arena_used;
-}
-
 void bb_arena_reset(size_t mark)
 {
     arena_used = mark;
@@ -69,6 +64,11 @@ size_t bb_format(char *buffer, size_t size, const char *format, ...)
     int length = vsnprintf(buffer, size, format, arguments);
     va_end(arguments);
     return (size_t)length;
+}
+
+size_t bb_vformat(char *buffer, size_t size, const char *format, va_list arguments)
+{
+    return (size_t)vsnprintf(buffer, size, format, arguments);
 }
 
 static char log_text[4096]; /* the newest messages, each ended by a newline */

@@ -42,7 +42,6 @@ static inline void walk_everything(void)
         bb_node_path(node, path, sizeof(path));
         bb_node_path(node, tiny, sizeof(tiny));
         bb_node_find(path);
-        bb_node_alias(node);
         bb_node_by_phandle(node->phandle);
         for (size_t i = 0; i < 4; i++) {
             bb_node_reg(node, i, &address, &size);
