@@ -337,7 +337,6 @@ void bb_bind_all(void)
                     bb_bind(node);
         first = last->next; /* what drivers appended meanwhile */
     }
-    bb_param_report_unknown();
 }
 
 bool bb_node_is_bus(const struct bb_node *node)

@@ -171,7 +171,7 @@ void bb_param_report_unknown(void)
             continue;
         cut |= length + strlen(word->name) + 1 >= sizeof(text);
         length += cut ? 0 : bb_format(text + length, sizeof(text) - length, " %s", word->name);
-        word->known = true; /* named once, though binding may run again */
+        word->known = true;
         count++;
     }
     if (count)

@@ -6,6 +6,7 @@
 #include <busbar/hooks.h>
 #include <busbar/log.h>
 #include <busbar/param.h>
+#include <busbar/poll.h>
 
 #include <core/core.h>
 
@@ -88,6 +89,13 @@ static BB_NORETURN void give_up(const char *why, const char *more)
     finish(1, false);
 }
 
+/* With the first poll, when the application has asked for its own. */
+static void report_parameters(struct bb_work *work)
+{
+    (void)work;
+    bb_param_report_unknown();
+}
+
 void bb_start(void)
 {
     if (bb_early_console.driver)
@@ -106,7 +114,9 @@ void bb_start(void)
     map_memory();
     bb_arch_park_cores();
     bb_bind_all();
-    bb_param_report_unknown();
+    static struct bb_work report;
+    report.run = report_parameters;
+    bb_work_queue(&report);
     bb_log_show(); /* what waited for the first console */
     if (tell_ticks)
         bb_print(BB_INFO, "main after %llu ticks",
