@@ -28,7 +28,7 @@ static struct {
     uint32_t sequence;              /* of the next message */
     bool showing;
 } ring;
-static enum bb_level threshold = BB_INFO;
+static int louder; /* than BB_INFO may a message be and still be shown */
 
 static struct record *record_at(uint32_t position)
 {
@@ -62,7 +62,7 @@ static bool show(const struct bb_log_entry *entry)
 {
     char line[sizeof(entry->text) + 24]; /* "[12345678901.123456] ", newline */
     uint64_t us = entry->time / BB_USEC;
-    bool wanted = entry->level <= threshold;
+    bool wanted = entry->level <= bb_log_threshold();
     size_t length = wanted ? bb_format(line, sizeof(line), "[%5lu.%06lu] %s\n", us / 1000000,
                                        us % 1000000, entry->text)
                            : 0;
@@ -132,10 +132,10 @@ bool bb_log_read(uint32_t sequence, struct bb_log_entry *entry)
 
 enum bb_level bb_log_threshold(void)
 {
-    return threshold;
+    return (enum bb_level)(BB_INFO + louder);
 }
 
 void bb_log_set_threshold(enum bb_level level)
 {
-    threshold = level;
+    louder = (int)level - BB_INFO;
 }

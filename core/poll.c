@@ -12,8 +12,8 @@
 
 struct bb_hooks bb_hooks;
 
-static struct bb_work *queue, **queue_end = &queue; /* end: the last link */
-static struct bb_timer_event *timers;               /* by time due */
+static struct bb_work *queue, **queue_end; /* its last link, while there is any work */
+static struct bb_timer_event *timers;      /* by time due */
 static uint32_t rounds;
 
 void bb_work_queue(struct bb_work *work)
@@ -23,7 +23,7 @@ void bb_work_queue(struct bb_work *work)
         work->queued = true;
         work->round = rounds;
         work->next = NULL;
-        *queue_end = work;
+        *(queue ? queue_end : &queue) = work;
         queue_end = &work->next;
     }
     bb_arch_irq_restore(state);

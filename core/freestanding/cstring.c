@@ -19,11 +19,11 @@ typedef uint64_t __attribute__((may_alias)) word; /* may stand for any bytes */
 
 /* libfdt's archive is built with a stack protector. The value is fixed: nothing outside can read
  * it, and what it protects against here is a mistake, not an attacker. */
-extern uintptr_t __stack_chk_guard;
+extern const uintptr_t __stack_chk_guard;
 extern _Noreturn void __stack_chk_fail(void);
 extern _Noreturn void bb_panic(const char *format, ...);
 
-uintptr_t __stack_chk_guard = 0x00a5c3f00d0aff00;
+const uintptr_t __stack_chk_guard = 0x00a5c3f00d0aff00;
 
 _Noreturn void __stack_chk_fail(void)
 {

@@ -5,7 +5,8 @@
 
 #include <busbar/arch.h>
 
-extern char bb_text_start[], bb_rodata_start[], bb_data_start[], bb_writable_end[], bb_image_end[];
+extern char bb_text_start[], bb_data_start[], bb_rodata_start[];
+extern char bb_writable_start[], bb_writable_end[], bb_image_end[];
 extern char bb_thread_stack[], bb_thread_stack_top[];
 extern char bb_exception_stack[], bb_exception_stack_top[];
 extern char bb_emergency_stack[], bb_emergency_stack_top[];

@@ -200,12 +200,8 @@ relocated:
     mov x1, x19
     bl invalidate
     cbz x23, 1f
-    adrp x0, bb_rodata_start
-    adrp x1, bb_data_end
-    add x1, x1, :lo12:bb_data_end
-    bl invalidate
     adr x0, _start
-    adrp x1, bb_rodata_start
+    adrp x1, bb_writable_start
     bl invalidate
 
 1:  ic iallu

@@ -18,32 +18,25 @@ static const struct bb_exception_frame *current; /* the one that a panic is abou
 /* As the linker made it: name size, text size, type, "GNU", the id. */
 extern const uint8_t bb_build_id[16 + 20];
 
-static const char *const class_names[64] = {
-    [0x00] = "undefined instruction",
-    [0x01] = "WFI or WFE trapped",
-    [0x07] = "floating point is switched off",
-    [0x0e] = "illegal execution state",
-    [0x11] = "unexpected SVC",
-    [0x12] = "unexpected HVC",
-    [0x15] = "unexpected SVC",
-    [0x16] = "HVC is undefined here",
-    [0x17] = "SMC is undefined here",
-    [0x18] = "system register access trapped",
-    [0x20] = "instruction fetch failed in EL0",
-    [0x21] = "jump to memory that holds no code",
-    [0x22] = "jump to an unaligned address",
-    [0x24] = "data abort in EL0",
-    [0x25] = "data abort",
-    [0x26] = "stack pointer not aligned",
-    [0x2c] = "floating-point exception",
-    [0x2f] = "SError",
-    [0x30] = "breakpoint",
-    [0x31] = "breakpoint",
-    [0x32] = "single step",
-    [0x33] = "single step",
-    [0x34] = "watchpoint",
-    [0x35] = "watchpoint",
-    [0x3c] = "breakpoint instruction",
+/* Those that an exception at EL1 from EL1 can have. */
+static const struct {
+    uint8_t class;
+    char name[35];
+} classes[] = {
+    {0x00, "undefined instruction"},
+    {0x07, "floating point is switched off"},
+    {0x0e, "illegal execution state"},
+    {0x15, "unexpected SVC"},
+    {0x18, "system register access trapped"},
+    {0x21, "jump to memory that holds no code"},
+    {0x22, "jump to an unaligned address"},
+    {0x25, "data abort"},
+    {0x26, "stack pointer not aligned"},
+    {0x2c, "floating-point exception"},
+    {0x31, "breakpoint"},
+    {0x33, "single step"},
+    {0x35, "watchpoint"},
+    {0x3c, "breakpoint instruction"},
 };
 
 /* In the page below a stack. */
@@ -97,14 +90,15 @@ void bb_exception(struct bb_exception_frame *frame, uint64_t kind)
                            : kind == FIQ  ? "unexpected FIQ"
                                           : "interrupt inside an exception",
                            0, false);
-    const char *what = class_names[class] ? class_names[class] : "unknown exception";
+    const char *what = "unknown exception";
+    for (size_t i = 0; i < BB_ARRAY_SIZE(classes); i++)
+        if (classes[i].class == class)
+            what = classes[i].name;
     if (class == 0x25)
         what = data_abort(frame->esr, frame->far);
     else if (class == 0x21 && frame->far < 4096)
         what = "jump through a null pointer";
-    bb_panic_exception(what, frame->far,
-                       class == 0x20 || class == 0x21 || class == 0x22 || class == 0x24 ||
-                           class == 0x25);
+    bb_panic_exception(what, frame->far, class == 0x21 || class == 0x22 || class == 0x25);
 }
 
 /* The top of the stack that a frame record at `record` lies in; 0 when it lies in none. */

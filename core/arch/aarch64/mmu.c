@@ -125,9 +125,10 @@ uint64_t *bb_mmu_build(void)
 {
     bb_table_next = tables[0];
     (void)take_table();
-    (void)map((uintptr_t)bb_text_start, (uintptr_t)bb_rodata_start, CODE);
-    (void)map((uintptr_t)bb_rodata_start, (uintptr_t)bb_data_start, CONSTANT);
-    (void)map((uintptr_t)bb_data_start, (uintptr_t)bb_writable_end, WRITABLE);
+    (void)map((uintptr_t)bb_text_start, (uintptr_t)bb_data_start, CODE);
+    (void)map((uintptr_t)bb_data_start, (uintptr_t)bb_rodata_start, WRITABLE);
+    (void)map((uintptr_t)bb_rodata_start, (uintptr_t)bb_writable_start, CONSTANT);
+    (void)map((uintptr_t)bb_writable_start, (uintptr_t)bb_writable_end, WRITABLE);
     (void)map((uintptr_t)bb_thread_stack, (uintptr_t)bb_thread_stack_top, WRITABLE);
     (void)map((uintptr_t)bb_exception_stack, (uintptr_t)bb_exception_stack_top, WRITABLE);
     (void)map((uintptr_t)bb_emergency_stack, (uintptr_t)bb_emergency_stack_top, WRITABLE);

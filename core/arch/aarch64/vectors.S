@@ -76,6 +76,42 @@
     b nested_exception
     .endm
 
+    /* Only from a thread: exceptions run with interrupts masked. The pair at sp + 16 is a frame
+     * record, so that a panic in a handler shows what it interrupted. As large as a slot may be. */
+    .macro interrupt
+    stp x0, x1, [sp, #-192]!
+    mrs x0, elr_el1
+    mrs x1, spsr_el1
+    stp x29, x0, [sp, #16]
+    add x29, sp, #16
+    stp x2, x3, [sp, #32]
+    stp x4, x5, [sp, #48]
+    stp x6, x7, [sp, #64]
+    stp x8, x9, [sp, #80]
+    stp x10, x11, [sp, #96]
+    stp x12, x13, [sp, #112]
+    stp x14, x15, [sp, #128]
+    stp x16, x17, [sp, #144]
+    stp x18, x30, [sp, #160]
+    str x1, [sp, #176]
+    bl bb_interrupt_entry
+    ldr x1, [sp, #176]
+    ldp x29, x0, [sp, #16]
+    msr elr_el1, x0
+    msr spsr_el1, x1
+    ldp x2, x3, [sp, #32]
+    ldp x4, x5, [sp, #48]
+    ldp x6, x7, [sp, #64]
+    ldp x8, x9, [sp, #80]
+    ldp x10, x11, [sp, #96]
+    ldp x12, x13, [sp, #112]
+    ldp x14, x15, [sp, #128]
+    ldp x16, x17, [sp, #144]
+    ldp x18, x30, [sp, #160]
+    ldp x0, x1, [sp], #192
+    eret
+    .endm
+
     .section .text.vectors, "ax"
     .balign 2048
     .globl bb_vectors
@@ -83,18 +119,14 @@
 bb_vectors:
     from_thread 0
     .balign 128
-    b interrupt
+    interrupt
     from_thread 2
     from_thread 3
     from_exception 0
     from_exception 1
     from_exception 2
     from_exception 3
-    /* From EL0: nothing runs there. */
-    .rept 8
-    .balign 128
-    b bb_secondary
-    .endr
+    /* The other eight are for exceptions from EL0, where nothing runs. */
     .size bb_vectors, . - bb_vectors
 
 thread_exception:
@@ -138,43 +170,6 @@ nested_exception:
     ldr x0, [sp, #248]
     mov sp, x0
     mrs x0, tpidr_el1
-    eret
-
-    /* Only from a thread: exceptions run with interrupts masked. The first pair is a frame record,
-     * so that a panic in a handler shows what it interrupted. */
-interrupt:
-    sub sp, sp, #192
-    stp x0, x1, [sp, #16]
-    mrs x0, elr_el1
-    mrs x1, spsr_el1
-    stp x29, x0, [sp]
-    mov x29, sp
-    stp x2, x3, [sp, #32]
-    stp x4, x5, [sp, #48]
-    stp x6, x7, [sp, #64]
-    stp x8, x9, [sp, #80]
-    stp x10, x11, [sp, #96]
-    stp x12, x13, [sp, #112]
-    stp x14, x15, [sp, #128]
-    stp x16, x17, [sp, #144]
-    stp x18, x30, [sp, #160]
-    stp x0, x1, [sp, #176]
-    bl bb_interrupt_entry
-    ldp x0, x1, [sp, #176]
-    msr elr_el1, x0
-    msr spsr_el1, x1
-    ldp x2, x3, [sp, #32]
-    ldp x4, x5, [sp, #48]
-    ldp x6, x7, [sp, #64]
-    ldp x8, x9, [sp, #80]
-    ldp x10, x11, [sp, #96]
-    ldp x12, x13, [sp, #112]
-    ldp x14, x15, [sp, #128]
-    ldp x16, x17, [sp, #144]
-    ldp x18, x30, [sp, #160]
-    ldr x29, [sp]
-    ldp x0, x1, [sp, #16]
-    add sp, sp, #192
     eret
 
     /* bool bb_arch_probe_read32(uintptr_t address, uint32_t *value): exception.c goes on at
