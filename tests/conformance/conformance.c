@@ -4,6 +4,7 @@
 
 #include <busbar/device.h>
 #include <busbar/log.h>
+#include <busbar/time.h>
 
 static const struct conformance_suite *const suites[] = {
     &conformance_board,    &conformance_clock,        &conformance_console, &conformance_entropy,
@@ -26,6 +27,11 @@ void bb_skip(struct conformance *run, const char *text)
 {
     run->skipped++;
     bb_print(BB_INFO, "skipped %s on %s: %s", run->suite, run->device, text);
+}
+
+uint64_t conformance_late(const struct conformance *run)
+{
+    return run->late ? run->late : BB_SEC;
 }
 
 void conformance_run(struct conformance *run)

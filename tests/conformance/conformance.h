@@ -19,6 +19,8 @@ struct conformance {
     unsigned passed, failed, skipped;
     const char *suite;  /* "rtc" */
     const char *device; /* the one under test */
+    uint64_t late; /* ns after which an interrupt will not come any more; 0: 1 s, as an emulator on
+                    * a busy machine stands still for a while */
     /* What only a model can do; NULL elsewhere, and then skipped. */
     void (*type)(void *context, const struct bb_face *console, char c);
     void *context;
@@ -40,6 +42,8 @@ extern const struct conformance_suite conformance_board, conformance_clock, conf
     conformance_entropy, conformance_firmware, conformance_gpio, conformance_irq,
     conformance_mailbox, conformance_power_domain, conformance_rtc, conformance_thermal,
     conformance_timer;
+
+uint64_t conformance_late(const struct conformance *run);
 
 /* Runs every suite on every face that is there, and adds to the counts. */
 void conformance_run(struct conformance *run);

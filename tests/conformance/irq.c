@@ -6,8 +6,6 @@
 #include <busbar/irq.h>
 #include <busbar/timer.h>
 
-#define LATE BB_SEC
-
 static volatile unsigned fired;
 
 static void on_fired(struct bb_timer *timer)
@@ -17,10 +15,10 @@ static void on_fired(struct bb_timer *timer)
 }
 
 /* The timer may be what sleeping goes by, so this does not sleep. */
-static bool fire(struct bb_timer *timer)
+static bool fire(const struct conformance *run, struct bb_timer *timer)
 {
     void (*before)(struct bb_timer * timer) = timer->fired;
-    uint64_t end = bb_time() + LATE;
+    uint64_t end = bb_time() + conformance_late(run);
 
     fired = 0;
     timer->fired = on_fired;
@@ -102,10 +100,10 @@ static void check_sharing(struct conformance *run, const struct bb_interrupt *ow
                   "a line can be shared"))
         return;
     uint64_t before = own->count;
-    bb_check(run, fire(timer), "it fires");
+    bb_check(run, fire(run, timer), "it fires");
     bb_check(run, shared.count == 1 && own->count == before + 1, "both are called, and counted");
     shared.resource.release(&shared.resource);
-    bb_check(run, fire(timer), "it fires when one has left");
+    bb_check(run, fire(run, timer), "it fires when one has left");
     bb_check(run, shared.count == 1, "who left is not called");
 }
 

@@ -12,6 +12,7 @@
 
 #include <busbar/boot.h>
 #include <busbar/log.h>
+#include <busbar/time.h>
 #include <core/core.h>
 
 #include <tests/conformance/conformance.h>
@@ -230,7 +231,7 @@ struct bb_face *face_of_class(const struct bb_class *class, const char *path)
 
 void conform(void (*type)(void *context, const struct bb_face *console, char c))
 {
-    struct conformance result = {.type = type};
+    struct conformance result = {.type = type, .late = 20 * BB_MSEC};
 
     conformance_run(&result);
     if (result.failed || !result.passed)
