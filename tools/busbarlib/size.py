@@ -1,12 +1,17 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """`busbar size`: sections, bytes for each source file and symbol, and the budgets."""
 import json
+import os
 import re
+import shlex
+import tempfile
 
 from . import ROOT, BusbarError, build, common, manifest
 
 KIB = 1024
 HELLO_IMAGE = 32 * KIB
+# Missed so far (docs/tests.md says by what); the tests hold it to what has been reached.
+HELLO_IMAGE_HELD = 56 * KIB
 HELLO_RAM = 1024 * KIB
 CORE_TEXT = 24 * KIB
 CORE_LINES = 2500
@@ -98,37 +103,55 @@ def symbols(platform, elf):
     return sorted(found, key=lambda symbol: (-symbol["size"], symbol["name"]))
 
 
-def is_core(path):
-    """The files the core budget counts: core/*.c with the two buses, without arch and boot."""
-    return bool(re.fullmatch(r"core/\w+\.[ch]|bus/(mmio|mailbox)\.[ch]", path))
+def core_sources():
+    """The files that the core budgets count: core/*.c with the two buses, without arch and boot."""
+    return [*sorted(ROOT.glob("core/*.c")), ROOT / "bus/mmio.c", ROOT / "bus/mailbox.c"]
+
+
+def core_text(platform, image):
+    """Bytes of code that core's files compile to, each by itself: link-time optimisation would
+    credit what it inlines to the caller, and drop what this application leaves unused."""
+    commands = json.loads((image.parent / "compile_commands.json").read_text(encoding="utf-8"))
+    by_file = {os.path.normpath(os.path.join(entry["directory"], entry["file"])): entry
+               for entry in commands}
+    total = 0
+    with tempfile.TemporaryDirectory() as folder:
+        for source in core_sources():
+            entry = by_file[str(source)]
+            words = [word for word in shlex.split(entry["command"]) if not word.startswith("-flto")]
+            out = os.path.join(folder, source.stem + ".o")
+            words[words.index("-o") + 1] = out
+            words[words.index("-MF") + 1] = out + ".d"
+            common.run(words, cwd=entry["directory"])
+            total += sum(int(line.split()[1]) for line in
+                         common.run([tool(platform, "size"), "-A", out]).stdout.splitlines()
+                         if line.startswith(".text"))
+    return total
 
 
 def lines(path):
     return len(path.read_text(encoding="utf-8").splitlines())
 
 
-def budgets(platform, app, measured):
+def budgets(platform, app, measured, image):
     """Each budget that this image or the repository can be held to."""
     found = []
 
-    def add(name, value, limit, unit):
+    def add(name, value, limit, unit, held=None):
         found.append({"name": name, "value": value, "limit": limit, "unit": unit,
-                      "ok": value < limit})
+                      "ok": value < limit, "held": held})
 
-    core = [*ROOT.glob("core/*.c"), *(path for name in ("mmio", "mailbox")
-                                      if (path := ROOT / f"bus/{name}.c").exists())]
-    add("lines of core/*.c, bus/mmio.c and bus/mailbox.c", sum(map(lines, core)), CORE_LINES,
-        "lines")
+    add("lines of core/*.c, bus/mmio.c and bus/mailbox.c", sum(map(lines, core_sources())),
+        CORE_LINES, "lines")
     for name, limit in DRIVER_LINES.items():
         path = ROOT / f"drivers/{name}.c"
         if path.exists():
             add(f"lines of {common.relative(path)}", lines(path), limit, "lines")
     add(f"lines of {common.relative(platform.path)}", lines(platform.path), MANIFEST_LINES, "lines")
     if platform.arch == "aarch64":
-        text = sum(entry["text"] for entry in measured["files"] if is_core(entry["file"]))
-        add("text of core and its buses in this image", text, CORE_TEXT, "bytes")
+        add("text of core and its buses", core_text(platform, image), CORE_TEXT, "bytes")
     if platform.name == "virt-arm64" and app == "hello":
-        add("image of hello", measured["image"], HELLO_IMAGE, "bytes")
+        add("image of hello", measured["image"], HELLO_IMAGE, "bytes", HELLO_IMAGE_HELD)
         add("RAM of hello beyond its image", measured["ram"], HELLO_RAM, "bytes")
     return found
 
@@ -157,7 +180,7 @@ def measure(platform, app, image):
                         - entry["data"]),
         "symbols": names,
     }
-    measured["budgets"] = budgets(platform, app, measured)
+    measured["budgets"] = budgets(platform, app, measured, image)
     return measured
 
 
@@ -182,7 +205,7 @@ def show(measured):
     print()
     common.table([("BUDGET", "IS", "BELOW", "")] + [
         (budget["name"], budget["value"], f"{budget['limit']} {budget['unit']}",
-         "pass" if budget["ok"] else "FAIL")
+         "pass" if budget["ok"] else f"over; held below {budget['held']}" if budget["held"] else "FAIL")
         for budget in measured["budgets"]])
 
 
