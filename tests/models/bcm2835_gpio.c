@@ -115,8 +115,7 @@ static void gpio_write(struct model *model, uint32_t offset, unsigned width, uin
             "GPPUD changed less than 150 cycles after GPPUDCLK");
         if (gpio->pudclk[0] | gpio->pudclk[1]) {
             model_require(model, value == 0, "GPPUD changed while pins are clocked");
-            write_clock(gpio, 0, 0);
-            write_clock(gpio, 1, 0);
+            return; /* what the pins took over stays */
         }
         gpio->pud = value;
         gpio->pud_time = world_now();

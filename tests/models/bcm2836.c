@@ -102,6 +102,7 @@ static uint32_t local_read(struct model *model, uint32_t offset, unsigned width)
     }
     return offset == GPU_ROUTING       ? local->gpu_routing
            : offset == PMU_ROUTING_SET ? local->pmu_routing
+           : offset == LOCAL_ROUTING   ? local->local_routing
            : offset == LOCAL_TIMER     ? local->local_timer
                                        : 0;
 }
@@ -126,6 +127,8 @@ static void local_write(struct model *model, uint32_t offset, unsigned width, ui
         local->pmu_routing |= value;
     else if (offset == PMU_ROUTING_CLEAR)
         local->pmu_routing &= ~value;
+    else if (offset == LOCAL_ROUTING)
+        local->local_routing = value;
     else if (offset == LOCAL_TIMER)
         local->local_timer = value;
     update(local);

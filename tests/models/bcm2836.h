@@ -11,7 +11,7 @@ struct model_bcm2836 {
     struct wire irq; /* core 0 */
     uint32_t level;  /* of the sources, as in the core's source register */
     uint32_t timer_control[4], mailbox_control[4], mailbox[16];
-    uint32_t gpu_routing, pmu_routing, local_timer;
+    uint32_t gpu_routing, pmu_routing, local_routing, local_timer;
 };
 void model_bcm2836_map(struct model_bcm2836 *local, uint64_t base);
 struct wire model_bcm2836_wire(struct model_bcm2836 *local, unsigned line);

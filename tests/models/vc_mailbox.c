@@ -103,7 +103,13 @@ static void respond(void *context)
     if (mailbox->mode == VC_SILENT || (word & 15) != 8)
         return; /* nobody listens on the other channels */
     uint32_t *buffer = buffer_of(mailbox, word);
-    mailbox->calls++;
+    if (++mailbox->calls == mailbox->fail_at) {
+        if (mailbox->fail_mode == VC_SILENT)
+            return;
+        mailbox->mode = mailbox->fail_mode;
+    } else if (mailbox->fail_at) {
+        mailbox->mode = VC_HONEST;
+    }
     if (mailbox->mode != VC_UNANSWERED)
         vc_firmware(mailbox, buffer);
     if (mailbox->mode == VC_OTHER_FIRST)

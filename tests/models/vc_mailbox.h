@@ -39,7 +39,9 @@ struct model_vc_mailbox {
     unsigned in_count, out_count;
     uint32_t config;
     struct world_event answer;
-    unsigned calls; /* property buffers seen */
+    unsigned calls;         /* property buffers seen */
+    unsigned fail_at;       /* the n-th of them is dealt with as `fail_mode` says; 0: none */
+    enum vc_mode fail_mode; /* VC_SILENT or VC_ERROR */
 
     uint32_t temperature; /* thousandths of a degree */
     uint32_t clock_rate[VC_CLOCKS];

@@ -39,6 +39,38 @@ static void test_words(void **state)
     assert_int_equal(pi.mailbox.in_count, 0);
 }
 
+static void answer_late(void *context)
+{
+    (void)context;
+    model_vc_mailbox_post(&pi.mailbox, 0x22222204);
+    model_vc_mailbox_post(&pi.mailbox, 0x33333303);
+}
+
+static void test_call(void **state)
+{
+    struct bb_mailbox *mailbox = start();
+    struct world_event late = {.run = answer_late};
+    uint32_t word;
+
+    (void)state;
+    model_vc_mailbox_post(&pi.mailbox, 0x11111103); /* of an earlier call */
+    world_at(&late, world_now() + BB_MSEC);
+    assert_int_equal(bb_mailbox_call(mailbox, 3, 0x10, BOUND, &word), 0);
+    assert_int_equal(word, 0x33333300);
+    assert_int_equal(bb_mailbox_receive(mailbox, 4, &word), 0);
+    assert_int_equal(word, 0x22222200);
+}
+
+static void test_interrupt_left_on(void **state)
+{
+    (void)state;
+    pi_prepare(NULL);
+    pi.mailbox.config = 1;
+    boot(NULL);
+    (void)device_at(PI_MAILBOX);
+    assert_int_equal(pi.mailbox.config, 0);
+}
+
 static void test_flood(void **state)
 {
     struct bb_mailbox *mailbox = start();
@@ -183,14 +215,15 @@ static void test_far_memory(void **state)
 
 int main(void)
 {
-    struct CMUnitTest tests[8 + BB_ARRAY_SIZE(modes)] = {
+    struct CMUnitTest tests[10 + BB_ARRAY_SIZE(modes)] = {
+        cmocka_unit_test(test_call),        cmocka_unit_test(test_interrupt_left_on),
         cmocka_unit_test(test_words),       cmocka_unit_test(test_flood),
         cmocka_unit_test(test_full),        cmocka_unit_test(test_answers),
         cmocka_unit_test(test_late_answer), cmocka_unit_test(test_full_then_free),
         cmocka_unit_test(test_lengths),     cmocka_unit_test(test_far_memory),
     };
     for (size_t i = 0; i < BB_ARRAY_SIZE(modes); i++)
-        tests[8 + i] = (struct CMUnitTest){modes[i].name, test_probe_survives, NULL, NULL,
-                                           (void *)(uintptr_t)i};
+        tests[10 + i] = (struct CMUnitTest){modes[i].name, test_probe_survives, NULL, NULL,
+                                            (void *)(uintptr_t)i};
     return run_apart(tests, BB_ARRAY_SIZE(tests));
 }

@@ -115,6 +115,54 @@ static void test_left_by_firmware(void **state)
     assert_int_equal(pi.local.gpu_routing & 3, 0);
 }
 
+/* The sources that have their own switch. */
+static void test_local_lines(void **state)
+{
+    static const unsigned lines[] = {0, 1, 2, 9};
+
+    (void)state;
+    start();
+    struct bb_irq *irq = face_at(irq, PI_LOCAL);
+    const struct bb_irq_ops *ops = irq->face.ops;
+
+    for (size_t i = 0; i < BB_ARRAY_SIZE(lines); i++) {
+        struct wire wire = model_bcm2836_wire(&pi.local, lines[i]);
+        uint64_t before = irq->unowned;
+        wire_set(&wire, true);
+        assert_true(irq->unowned == before);
+        assert_int_equal(ops->enable(irq, lines[i], BB_TRIGGER_HIGH), 0);
+        (void)bb_time(); /* whatever is up comes now */
+        assert_true(irq->unowned == before + 1);
+        bb_sleep(BB_MSEC);
+        assert_true(irq->unowned == before + 1);
+        wire_set(&wire, false);
+    }
+    assert_int_equal(ops->enable(irq, 10, BB_TRIGGER_HIGH), -EINVAL); /* AXI */
+    assert_int_equal(pi.local.timer_control[0], 1 << 3);
+    assert_int_equal(pi.local.pmu_routing, 0);
+    pi.local.local_routing = 7;
+    assert_int_equal(ops->enable(irq, 11, BB_TRIGGER_HIGH), 0);
+    assert_int_equal(pi.local.local_routing, 0);
+    pi.local.local_timer = 1u << 29 | 5;
+    ops->disable(irq, 11);
+    assert_int_equal(pi.local.local_timer, 5);
+}
+
+/* The GPU's line has no mask: nobody's, it goes to a core that sleeps. */
+static void test_unowned_gpu(void **state)
+{
+    (void)state;
+    start();
+    struct bb_irq *irq = face_at(irq, PI_LOCAL);
+    const struct bb_irq_ops *ops = irq->face.ops;
+
+    pi.local.gpu_routing = 2;
+    assert_int_equal(ops->enable(irq, 8, BB_TRIGGER_HIGH), 0);
+    assert_int_equal(pi.local.gpu_routing & 3, 0);
+    ops->disable(irq, 8);
+    assert_int_not_equal(pi.local.gpu_routing & 3, 0);
+}
+
 static void test_local_mailbox(void **state)
 {
     (void)state;
@@ -158,7 +206,8 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_specifiers),    cmocka_unit_test(test_every_line),
         cmocka_unit_test(test_together),      cmocka_unit_test(test_left_by_firmware),
-        cmocka_unit_test(test_local_mailbox), cmocka_unit_test(test_armctrl_is_root),
+        cmocka_unit_test(test_local_mailbox), cmocka_unit_test(test_local_lines),
+        cmocka_unit_test(test_unowned_gpu),   cmocka_unit_test(test_armctrl_is_root),
     };
     return run_apart(tests, BB_ARRAY_SIZE(tests));
 }

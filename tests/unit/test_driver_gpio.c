@@ -37,7 +37,10 @@ static void test_pl061(void **state)
         assert_int_equal(virt.pl061.data & virt.pl061.dir, 0x80 | 1u << line);
         assert_int_equal(bb_gpio_input(gpio, line), 0);
     }
-    virt.pl061.afsel = 2;
+    virt.pl061.afsel = 6;
+    assert_int_equal(bb_gpio_output(gpio, 2, true), 0); /* takes a pin from its function */
+    assert_int_equal(virt.pl061.afsel, 2);
+    assert_int_equal(bb_gpio_input(gpio, 2), 0);
     assert_int_equal(bb_gpio_direction(gpio, 1, &out), -EBUSY);
     assert_int_equal(bb_gpio_direction(gpio, 7, &out), 0);
     assert_true(out);
@@ -152,6 +155,70 @@ static void test_bcm2835_configurations(void **state)
     }
 }
 
+static void test_bcm2835_remove(void **state)
+{
+    (void)state;
+    start();
+    struct bb_irq *irq = face_at(irq, PI_GPIO);
+    const struct bb_irq_ops *ops = irq->face.ops;
+
+    assert_int_equal(ops->enable(irq, 54, BB_TRIGGER_RISING), -EINVAL);
+    assert_int_equal(ops->enable(irq, 53, BB_TRIGGER_DEFAULT), -EINVAL);
+    assert_int_equal(ops->enable(irq, 53, BB_TRIGGER_RISING), 0);
+    must_remove(PI_PL011); /* they have their pins from it */
+    must_remove(PI_MINI_UART);
+    pi.gpio.events[1] = 1;
+    must_remove(PI_GPIO);
+    assert_int_equal(pi.gpio.event_enable[0][1], 0);
+    assert_int_equal(pi.gpio.events[1], 0);
+    assert_int_equal(pi.armctrl.enabled[2] & 0xfu << 17, 0);
+}
+
+static void test_bcm2835_specifiers(void **state)
+{
+    static const struct {
+        uint32_t count, line, flags;
+        int result;
+    } cases[] = {
+        {2, 0, 1, 0},       {2, 53, 8, 0},      {2, 54, 1, -EINVAL}, {2, 4, 0, -EINVAL},
+        {2, 4, 5, -EINVAL}, {2, 4, 9, -EINVAL}, {1, 4, 1, -EINVAL},  {3, 4, 1, -EINVAL},
+        {2, 4, 3, 0},       {2, 4, 4, 0},
+    };
+
+    (void)state;
+    start();
+    struct bb_irq *irq = face_at(irq, PI_GPIO);
+    const struct bb_irq_ops *ops = irq->face.ops;
+    for (size_t i = 0; i < BB_ARRAY_SIZE(cases); i++) {
+        struct bb_phandle_args args = {.count = cases[i].count,
+                                       .cells = {cases[i].line, cases[i].flags}};
+        enum bb_trigger trigger;
+        uint32_t line;
+        assert_int_equal(ops->translate(irq, &args, &line, &trigger), cases[i].result);
+        if (cases[i].result == 0)
+            assert_true(line == cases[i].line && trigger == (enum bb_trigger)cases[i].flags);
+    }
+}
+
+/* Without an interrupt controller there are still pins. */
+static void test_bcm2835_alone(void **state)
+{
+    (void)state;
+    world_start(1000000);
+    model_bcm2835_gpio_map(&pi.gpio, 0x1000);
+    pi.gpio.events[0] = ~0u;
+    tree_begin(1, 1);
+    tree_device("gpio@1000", "brcm,bcm2835-gpio");
+    tree_cells("reg", 0x1000, 0xb4);
+    tree_close();
+    boot(NULL);
+    struct bb_irq *irq = face_at(irq, "/gpio@1000");
+    const struct bb_irq_ops *ops = irq->face.ops;
+    assert_int_equal(pi.gpio.events[0], 0);
+    assert_int_equal(ops->enable(irq, 4, BB_TRIGGER_RISING), -ENXIO);
+    assert_int_equal(bb_gpio_output(face_at(gpio, "/gpio@1000"), 4, true), 0);
+}
+
 static void test_bcm2835_functions(void **state)
 {
     struct bb_gpio *gpio = start();
@@ -165,6 +232,15 @@ static void test_bcm2835_functions(void **state)
     assert_int_equal(bb_bcm2835_gpio_set_function(gpio, 54, BB_BCM2835_GPIO_ALT0), -EINVAL);
     assert_int_equal(bb_bcm2835_gpio_set_function(gpio, 1, (enum bb_bcm2835_gpio_function)8),
                      -EINVAL);
+}
+
+static void test_bcm2835_functions_of_another(void **state)
+{
+    (void)state;
+    virt_prepare(NULL);
+    boot(NULL);
+    assert_int_equal(
+        bb_bcm2835_gpio_set_function(face_at(gpio, VIRT_PL061), 1, BB_BCM2835_GPIO_ALT0), -ENODEV);
 }
 
 static void test_bcm2835_events(void **state)
@@ -211,6 +287,10 @@ int main(void)
         cmocka_unit_test(test_bcm2835_pulls),
         cmocka_unit_test(test_bcm2835_configurations),
         cmocka_unit_test(test_bcm2835_functions),
+        cmocka_unit_test(test_bcm2835_specifiers),
+        cmocka_unit_test(test_bcm2835_remove),
+        cmocka_unit_test(test_bcm2835_alone),
+        cmocka_unit_test(test_bcm2835_functions_of_another),
         cmocka_unit_test(test_bcm2835_events),
     };
     return run_apart(tests, BB_ARRAY_SIZE(tests));
