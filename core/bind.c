@@ -42,15 +42,6 @@ static const struct entry **bucket_of(const char *compatible)
     return &matches.buckets[hash % BB_ARRAY_SIZE(matches.buckets)];
 }
 
-/* The build's drivers, unless somebody put others there. */
-static void fill_binder(void)
-{
-    if (bb_binder.drivers)
-        return;
-    bb_binder.drivers = bb_drivers;
-    bb_binder.count = bb_driver_count;
-}
-
 static int index_matches(const struct bb_binder *binder)
 {
     if (matches.drivers == binder->drivers)
@@ -76,36 +67,26 @@ static bool reaches(const struct bb_bus *bus, const struct bb_node *node)
     return bus && (node->bus ? node->bus == bus : bus->claims && bus->claims(node));
 }
 
-/* Returns the driver whose bus reaches the node; else, through *unreached, one that only knows it.
- */
-static const struct bb_driver *choose(const struct bb_binder *binder, const struct bb_node *node,
-                                      const struct bb_match **match,
-                                      const struct bb_driver **unreached)
+struct bb_choice bb_bind_choose(const struct bb_binder *binder, const struct bb_node *node)
 {
+    struct bb_choice choice = {0};
     const struct bb_property *list = node->compatible;
-    *unreached = NULL;
+    if (!bb_binder.drivers) { /* nobody put others there */
+        bb_binder.drivers = bb_drivers;
+        bb_binder.count = bb_driver_count;
+    }
     if (!list || index_matches(binder) < 0)
-        return NULL;
+        return choice;
     const char *text = list->value, *end = text + list->length;
     for (; text < end; text += strlen(text) + 1)
         for (const struct entry *entry = *bucket_of(text); entry; entry = entry->next) {
             if (strcmp(entry->match->compatible, text) != 0)
                 continue;
-            if (reaches(entry->driver->bus, node)) {
-                *match = entry->match;
-                return entry->driver;
-            }
-            *unreached = entry->driver;
+            if (reaches(entry->driver->bus, node))
+                return (struct bb_choice){entry->driver, entry->match, false};
+            choice.unreached = true;
         }
-    return NULL;
-}
-
-const struct bb_driver *bb_bind_choose(const struct bb_binder *binder, const struct bb_node *node,
-                                       const struct bb_match **match)
-{
-    const struct bb_driver *unreached;
-    fill_binder();
-    return choose(binder, node, match, &unreached);
+    return choice;
 }
 
 static int refuse(struct bb_node *node, enum bb_reason_code code, int error, const char *step,
@@ -192,8 +173,7 @@ static struct bb_device *create(struct bb_node *node, const struct bb_driver *dr
     device->name = node->alias ? node->alias : node->name;
     device->data = match->data;
     device->bytes = driver->state_size;
-    for (const struct bb_face_info *info = driver->faces; info && info->class; info++) {
-        struct bb_face *face = (struct bb_face *)((char *)device + info->offset);
+    bb_for_each_face (face, info, device) {
         face->class = info->class;
         face->device = device;
         face->ops = info->ops;
@@ -211,8 +191,9 @@ static struct bb_device *create(struct bb_node *node, const struct bb_driver *dr
 
 static int probe(struct bb_device *device)
 {
-    int error = bb_param_apply(device->driver, device);
-    if (error == 0 && !bb_binder.dry && device->driver->probe) {
+    int error = 0;
+    bb_param_apply(device->driver, device);
+    if (!bb_binder.dry && device->driver->probe) {
         struct bb_device *previous = bb_device_enter(device);
         error = device->driver->probe(device);
         bb_device_leave(previous);
@@ -258,36 +239,32 @@ static void report(const struct bb_node *node)
     bb_node_print(absent ? BB_VERBOSE : BB_WARNING, node, "%s", reason);
 }
 
-/* Notes which driver takes the node, or why none does. */
-static int match_node(struct bb_node *node, const struct bb_match **match)
+/* Notes which driver takes the node, or why none does; returns the match. */
+static const struct bb_match *match_node(struct bb_node *node)
 {
-    const struct bb_driver *unreached;
-    node->driver = choose(&bb_binder, node, match, &unreached);
-    if (node->driver) {
-        node->bus = node->driver->bus;
-        return 0;
-    }
-    return refuse(node, unreached ? BB_REASON_NO_BUS : BB_REASON_NO_DRIVER, -ENODEV, NULL, NULL);
+    struct bb_choice choice = bb_bind_choose(&bb_binder, node);
+    node->driver = choice.driver;
+    if (choice.driver)
+        node->bus = choice.driver->bus;
+    else
+        refuse(node, choice.unreached ? BB_REASON_NO_BUS : BB_REASON_NO_DRIVER, -ENODEV, NULL,
+               NULL);
+    return choice.match;
 }
 
 int bb_bind(struct bb_node *node)
 {
-    const struct bb_match *match;
-    if (node->state == BB_NODE_RUNNING)
-        return 0;
-    if (node->state == BB_NODE_BINDING)
-        return -ELOOP;
-    if (node->state == BB_NODE_FAILED)
-        return node->reason.error;
+    if (node->state != BB_NODE_UNBOUND) /* an error of 0: it runs */
+        return node->state == BB_NODE_BINDING ? -ELOOP : node->reason.error;
     if (!node->enabled)
         return refuse(node, BB_REASON_DISABLED, -ENODEV, NULL, NULL);
-    int error = match_node(node, &match);
-    if (error < 0)
-        return error;
+    const struct bb_match *match = match_node(node);
+    if (!match)
+        return -ENODEV;
     const struct chain link = {node, chain};
     chain = &link;
     node->state = BB_NODE_BINDING;
-    error = bring_up(node, match);
+    int error = bring_up(node, match);
     chain = link.outer;
     if (error < 0 && !bb_binder.dry)
         report(node);
@@ -320,17 +297,14 @@ void bb_bind_all(void)
     struct bb_node *first = bb_node_root();
     if (!first)
         return;
-    fill_binder();
     append_named_nodes();
     first = first->next; /* the root is the machine, not a device */
     while (first) {
         const struct bb_node *last = bb_node_last();
         /* Match first, so that each driver's turn is one look at a pointer for every node. */
-        for (struct bb_node *node = first; node; node = node->next) {
-            const struct bb_match *match;
+        for (struct bb_node *node = first; node; node = node->next)
             if (node->state == BB_NODE_UNBOUND && node->enabled && node->compatible)
-                match_node(node, &match);
-        }
+                match_node(node);
         for (size_t i = 0; i < bb_binder.count; i++)
             for (struct bb_node *node = first; node; node = node->next)
                 if (node->driver == bb_binder.drivers[i] && node->state == BB_NODE_UNBOUND)
@@ -349,42 +323,36 @@ bool bb_node_is_bus(const struct bb_node *node)
 
 size_t bb_node_reason(const struct bb_node *node, char *buffer, size_t size)
 {
+    static const char *const plain[] = {
+        [BB_REASON_NONE] = "not bound",
+        [BB_REASON_DISABLED] = "disabled by the tree",
+        [BB_REASON_NO_DRIVER] = "no driver in this image knows it",
+        [BB_REASON_NO_BUS] = "a driver knows it, but its parent is no bus of that driver",
+        [BB_REASON_NO_MEMORY] = "the arena is full: raise `arena` in the manifest",
+        [BB_REASON_REMOVED] = "removed",
+    };
     const struct bb_reason *reason = &node->reason;
+    const char *text = plain[reason->code];
     char path[MAX_PATH] = "", why[200] = "it waits too";
     if (reason->culprit)
         bb_node_path(reason->culprit, path, sizeof(path));
-    switch (reason->code) {
-    case BB_REASON_NONE:
-        return bb_format(buffer, size, "%s",
-                         node->state == BB_NODE_RUNNING ? "running"
-                         : node->enabled                ? "not bound"
-                                                        : "disabled by the tree");
-    case BB_REASON_DISABLED:
-        return bb_format(buffer, size, "disabled by the tree");
-    case BB_REASON_NO_DRIVER:
-        return bb_format(buffer, size, "%s",
-                         bb_node_is_bus(node) ? "a bus; its children are the devices"
-                                              : "no driver in this image knows it");
-    case BB_REASON_NO_BUS:
-        return bb_format(buffer, size,
-                         "a driver knows it, but its parent is no bus of that driver");
-    case BB_REASON_WAITING:
+    if (reason->code == BB_REASON_WAITING) {
         if (reason->culprit->reason.code != BB_REASON_WAITING)
             bb_node_reason(reason->culprit, why, sizeof(why));
         return bb_format(buffer, size, "waiting for its %s %s (%s)", reason->step, path, why);
-    case BB_REASON_CYCLE:
+    }
+    if (reason->code == BB_REASON_CYCLE)
         return bb_format(buffer, size, "in a circle: its %s %s needs it in turn", reason->step,
                          path);
-    case BB_REASON_PROBE_FAILED:
+    if (reason->code == BB_REASON_PROBE_FAILED)
         return bb_format(buffer, size, "probe of %s failed at %s: %s",
                          node->driver ? node->driver->name : "its driver",
                          reason->step ? reason->step : "its start", bb_error_name(reason->error));
-    case BB_REASON_NO_MEMORY:
-        return bb_format(buffer, size, "the arena is full: raise `arena` in the manifest");
-    case BB_REASON_REMOVED:
-        return bb_format(buffer, size, "removed");
-    }
-    return bb_format(buffer, size, "in an unknown state");
+    if (reason->code == BB_REASON_NONE && (node->state == BB_NODE_RUNNING || !node->enabled))
+        text = node->enabled ? "running" : plain[BB_REASON_DISABLED];
+    else if (reason->code == BB_REASON_NO_DRIVER && bb_node_is_bus(node))
+        text = "a bus; its children are the devices";
+    return bb_format(buffer, size, "%s", text);
 }
 
 void bb_bind_reset(void)

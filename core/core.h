@@ -26,11 +26,11 @@ void bb_param_parse(const char *command_line);
 const char *bb_param_get_at(const char *name, size_t index);
 /* Writes the driver's parameters into its zeroed state. Malformed ones are reported and left out.
  */
-int bb_param_apply(const struct bb_driver *driver, void *state);
+void bb_param_apply(const struct bb_driver *driver, void *state);
 /* One line for all words that nobody asked for. */
 void bb_param_report_unknown(void);
 
-/* ---- boot/common/start.c, panic.c ---- */
+/* ---- boot/common/start.c, boot/common/panic.c ---- */
 
 /* After the boot protocol has filled bb_bootinfo: brings everything up and runs the application. */
 void bb_start(void);
@@ -62,9 +62,13 @@ struct bb_binder {
 };
 extern struct bb_binder bb_binder;
 
-/* The driver of `binder` that takes this node, after the node's compatible order; NULL: none. */
-const struct bb_driver *bb_bind_choose(const struct bb_binder *binder, const struct bb_node *node,
-                                       const struct bb_match **match);
+/* The driver of `binder` that takes this node, after the node's compatible order. */
+struct bb_choice {
+    const struct bb_driver *driver; /* NULL: none */
+    const struct bb_match *match;
+    bool unreached; /* some driver knows the node, and its bus does not reach it */
+};
+struct bb_choice bb_bind_choose(const struct bb_binder *binder, const struct bb_node *node);
 /* Entry `index` of what `node` asks of `class`. -ERANGE past the last, -ENOENT for an empty one. */
 int bb_class_lookup(const struct bb_class *class, const struct bb_node *node, size_t index,
                     struct bb_phandle_args *args);
@@ -72,6 +76,11 @@ int bb_class_lookup(const struct bb_class *class, const struct bb_node *node, si
 void bb_bind_reset(void);
 void bb_device_reset(void);
 
+/* Every face of a device, with what its driver says of it. */
+#define bb_for_each_face(face, info, device)                                                       \
+    for (const struct bb_face_info *info = (device)->driver->faces; info && info->class; info++)   \
+        for (struct bb_face *face = (struct bb_face *)((char *)(device) + info->offset); face;     \
+             face = NULL)
 /* Brings a probed device into the lists, or takes back all that a failed one has. */
 int bb_device_start(struct bb_device *device);
 void bb_device_release(struct bb_device *device);

@@ -47,11 +47,6 @@ struct bb_device *bb_device_enter(struct bb_device *device)
     return previous;
 }
 
-void bb_device_leave(struct bb_device *previous)
-{
-    current = previous;
-}
-
 int bb_acquire(struct bb_device *device, struct bb_resource *resource, const char *what,
                void (*release)(struct bb_resource *resource))
 {
@@ -81,9 +76,9 @@ void *bb_device_alloc(struct bb_device *device, size_t size, size_t alignment)
 
 static struct bb_face *face_of(struct bb_device *device, const struct bb_class *class)
 {
-    for (const struct bb_face_info *info = device->driver->faces; info && info->class; info++)
+    bb_for_each_face (face, info, device)
         if (info->class == class)
-            return (struct bb_face *)((char *)device + info->offset);
+            return face;
     return NULL;
 }
 
@@ -112,11 +107,6 @@ int bb_provider(struct bb_device *device, const struct bb_class *class, size_t i
     return *face ? 0 : -ENODEV;
 }
 
-struct bb_face *bb_face_first(const struct bb_class *class)
-{
-    return class->list->first;
-}
-
 struct bb_face *bb_face_by_name(const struct bb_class *class, const char *name)
 {
     const struct bb_node *node = bb_node_find(name);
@@ -124,17 +114,6 @@ struct bb_face *bb_face_by_name(const struct bb_class *class, const char *name)
         if (face->device->node == node || strcmp(face->device->name, name) == 0)
             return face;
     return NULL;
-}
-
-void bb_face_get(struct bb_face *face)
-{
-    face->device->handles++;
-}
-
-void bb_face_put(struct bb_face *face)
-{
-    BB_ASSERT(face->device->handles > 0);
-    face->device->handles--;
 }
 
 static void list_face(struct bb_face *face)
@@ -148,13 +127,11 @@ static void list_face(struct bb_face *face)
 static void unlist_face(struct bb_face *face)
 {
     struct bb_face_list *list = face->class->list;
-    struct bb_face *before = NULL, *at = list->first;
-    while (at && at != face) {
+    struct bb_face *before = NULL, *at;
+    for (at = list->first; at && at != face; at = at->next)
         before = at;
-        at = at->next;
-    }
     if (!at)
-        return;
+        return; /* probe failed */
     *(before ? &before->next : &list->first) = face->next;
     if (list->last == face)
         list->last = before;
@@ -164,8 +141,7 @@ static void unlist_face(struct bb_face *face)
 
 int bb_device_start(struct bb_device *device)
 {
-    for (const struct bb_face_info *info = device->driver->faces; info && info->class; info++) {
-        struct bb_face *face = (struct bb_face *)((char *)device + info->offset);
+    bb_for_each_face (face, info, device) {
         list_face(face);
         int error = info->class->notify && !bb_binder.dry ? info->class->notify(face, true) : 0;
         if (error < 0) {
@@ -173,10 +149,7 @@ int bb_device_start(struct bb_device *device)
             return error;
         }
     }
-    if (last_device)
-        last_device->next = device;
-    else
-        first_device = device;
+    *(last_device ? &last_device->next : &first_device) = device;
     last_device = device;
     device->node->device = device;
     return 0;
@@ -184,8 +157,7 @@ int bb_device_start(struct bb_device *device)
 
 void bb_device_release(struct bb_device *device)
 {
-    for (const struct bb_face_info *info = device->driver->faces; info && info->class; info++) {
-        struct bb_face *face = (struct bb_face *)((char *)device + info->offset);
+    bb_for_each_face (face, info, device) {
         unlist_face(face);
         face->ops = info->class->removed;
     }
@@ -236,7 +208,7 @@ int bb_device_remove(struct bb_device *device)
 void bb_device_reset(void)
 {
     bb_for_each_device (device)
-        for (const struct bb_face_info *info = device->driver->faces; info && info->class; info++)
+        bb_for_each_face (face, info, device)
             *info->class->list = (struct bb_face_list){0};
     first_device = last_device = current = NULL;
 }

@@ -141,7 +141,7 @@ static const char *write_value(enum bb_param_type type, const char *text, void *
     return NULL;
 }
 
-int bb_param_apply(const struct bb_driver *driver, void *state)
+void bb_param_apply(const struct bb_driver *driver, void *state)
 {
     for (const struct bb_param *param = driver->params; param && param->name; param++) {
         char name[64];
@@ -157,7 +157,6 @@ int bb_param_apply(const struct bb_driver *driver, void *state)
             word->known = true;
         }
     }
-    return 0;
 }
 
 void bb_param_report_unknown(void)

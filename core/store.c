@@ -15,15 +15,15 @@ static const char *owner(const struct bb_value *value)
 static void withdraw(struct bb_resource *resource)
 {
     struct bb_value *value = bb_container_of(resource, struct bb_value, resource);
-    for (struct bb_value **at = &first; *at; at = &(*at)->next)
-        if (*at == value) {
-            *at = value->next;
-            return;
-        }
+    struct bb_value **at = &first;
+    while (*at != value)
+        at = &(*at)->next;
+    *at = value->next;
 }
 
-int bb_publish(struct bb_device *device, struct bb_value *value, enum bb_value_type type,
-               const char *name, const char *unit, const void *pointer)
+BB_NOINLINE int bb_publish(struct bb_device *device, struct bb_value *value,
+                           enum bb_value_type type, const char *name, const char *unit,
+                           const void *pointer)
 {
     *value = (struct bb_value){
         .device = device, .name = name, .unit = unit, .type = type, .pointer = pointer};

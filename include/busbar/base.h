@@ -12,6 +12,7 @@
 #define BB_ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
 #define BB_PRINTF(text, first) __attribute__((format(printf, text, first)))
 #define BB_NORETURN __attribute__((noreturn))
+#define BB_NOINLINE __attribute__((noinline)) /* where copies cost more than the call */
 
 /* The structure that holds `member` at `pointer`. The pointer's type is checked. */
 #define bb_container_of(pointer, type, member)                                                     \

@@ -236,13 +236,23 @@ void *bb_device_alloc(struct bb_device *device, size_t size, size_t alignment);
 int bb_provider(struct bb_device *device, const struct bb_class *class, size_t index,
                 struct bb_face **face, struct bb_phandle_args *args);
 
-struct bb_face *bb_face_first(const struct bb_class *class);
+static inline struct bb_face *bb_face_first(const struct bb_class *class)
+{
+    return class->list->first;
+}
 /* The face of this class whose device has this name, alias or node path; NULL when there is none.
  */
 struct bb_face *bb_face_by_name(const struct bb_class *class, const char *name);
 /* Holds a face across bb_poll(): after removal it answers -ENODEV until it is put. */
-void bb_face_get(struct bb_face *face);
-void bb_face_put(struct bb_face *face);
+static inline void bb_face_get(struct bb_face *face)
+{
+    face->device->handles++;
+}
+static inline void bb_face_put(struct bb_face *face)
+{
+    BB_ASSERT(face->device->handles > 0);
+    face->device->handles--;
+}
 
 /* Typed first, next and by_name for a class, as static inline functions. */
 #define BB_CLASS_FINDERS(class_)                                                                   \

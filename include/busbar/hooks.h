@@ -25,7 +25,10 @@ void bb_time_source(uint64_t (*counter)(void), uint64_t hz);
 void bb_interrupt_entry(void);
 /* Sets the device at work, for panics; returns the one before, to be set again after. */
 struct bb_device *bb_device_enter(struct bb_device *device);
-void bb_device_leave(struct bb_device *previous);
+static inline void bb_device_leave(struct bb_device *previous)
+{
+    (void)bb_device_enter(previous);
+}
 /* Writes to the consoles, or the early console where there are none. Never to the log. */
 void bb_panic_print(const char *format, ...) BB_PRINTF(1, 2);
 /* Exceptions end here after a message; prints state, then powers off. Re-entered, it halts. */

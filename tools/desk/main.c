@@ -98,9 +98,8 @@ static const char *reason_code(const struct bb_node *node, const struct bb_drive
 static void print_reason(const struct bb_node *node, const struct bb_binder *all)
 {
     char text[512];
-    const struct bb_match *match;
     const struct bb_driver *left_out =
-        node->reason.code == BB_REASON_NO_DRIVER ? bb_bind_choose(all, node, &match) : NULL;
+        node->reason.code == BB_REASON_NO_DRIVER ? bb_bind_choose(all, node).driver : NULL;
     printf(",\"reason\":{\"code\":\"%s\",\"text\":", reason_code(node, left_out));
     if (left_out) {
         printf("\"the manifest leaves out %s\",\"driver\":\"%s\"", left_out->name, left_out->name);

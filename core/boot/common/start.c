@@ -43,10 +43,9 @@ static void use_early(const struct bb_driver *driver, uint64_t address, uint64_t
 /* The tree knows better than the manifest where this board's terminal is. */
 static void follow_stdout(void)
 {
-    const struct bb_match *match;
     uint64_t address, size;
     const struct bb_node *node = bb_node_stdout();
-    const struct bb_driver *driver = node ? bb_bind_choose(&bb_binder, node, &match) : NULL;
+    const struct bb_driver *driver = node ? bb_bind_choose(&bb_binder, node).driver : NULL;
     if (driver && driver->early_putc && !bb_node_reg(node, 0, &address, &size))
         use_early(driver, address, size);
 }
