@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The expect machinery against small fake guests: `python3 -m unittest discover tests/tools`."""
 import re
+import subprocess
 import sys
 import textwrap
 import time
 import unittest
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
+TOOLS = Path(__file__).resolve().parents[2] / "tools"
+sys.path.insert(0, str(TOOLS))
 
 from busbarlib import BusbarError, expect  # noqa: E402
 
@@ -164,6 +166,39 @@ os.write(1, b"z\r\nbye\r\n")
 """
         outcome, _ = play([("send", "xy"), ("send", "z"), ("expect", "bye")], guest)
         self.assertIsNone(outcome.failure)
+
+    def test_a_pattern_that_backtracks_is_ended_in_time(self):
+        began = time.monotonic()
+        guest = "import time; print('a' * 40 + 'b', flush=True); time.sleep(30)"
+        outcome, _ = play([("expect", "^(a+)+$")], guest, timeout=1)
+        self.assertIn("the pattern takes too long", outcome.failure)
+        self.assertLess(time.monotonic() - began, 5)
+
+    def test_a_long_answer_is_read_in_its_time(self):
+        guest = """
+import os
+for i in range(100000):
+    os.write(1, b"line %d of a long answer\\r\\n" % i)
+os.write(1, b"end\\r\\n")
+"""
+        outcome, _ = play([("expect", "^end$")], guest, timeout=10)
+        self.assertIsNone(outcome.failure)
+
+    def test_a_child_dies_with_its_parent(self):
+        parent = subprocess.Popen(
+            [sys.executable, "-c", "import sys, time; sys.path.insert(0, sys.argv[1])\n"
+             "from busbarlib import expect\nprogram = expect.Program(['sleep', '60'])\n"
+             "print(program.process.pid, flush=True)\ntime.sleep(60)", str(TOOLS)],
+            stdout=subprocess.PIPE, text=True)
+        child = int(parent.stdout.readline())
+        parent.kill()
+        parent.wait()
+        parent.stdout.close()
+        state = Path(f"/proc/{child}/stat")
+        end = time.monotonic() + 5
+        while state.exists() and state.read_text().split()[2] != "Z" and time.monotonic() < end:
+            time.sleep(0.05)
+        self.assertLess(time.monotonic(), end)
 
     def test_a_program_that_is_not_there(self):
         with self.assertRaises(BusbarError):

@@ -148,6 +148,8 @@ def _configure(
         if arch != "host":
             command += ["--cross-file", str(ROOT / f"tools/cross/{arch}-{compiler}.ini")]
     _say(f"configuring {folder.relative_to(ROOT)}")
+    # Meson keeps its options even when it fails: what this folder knows counts no more till then.
+    (folder / "busbar.json").unlink(missing_ok=True)
     # A folder that Meson left half made would be taken for a configured one by Meson alone.
     if not configured and (folder / "meson-private").is_dir():
         command.append("--wipe")

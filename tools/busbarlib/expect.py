@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Talk to a program on a serial line: send a text at the prompt, expect a pattern in the answer."""
 import codecs
+import contextlib
+import ctypes
 import os
 import pty
 import re
 import select
+import signal
 import subprocess
 import termios
+import threading
 import time
 
 from . import BusbarError, common
@@ -15,6 +19,7 @@ PROMPT = "busbar> "
 QUIET = 1.0  # seconds without output after which a prompt is one, whatever became of the echo
 
 ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]?|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_=>78])?")
+MOVES = re.compile(r"[\x00-\x0c\x0e-\x1f]|\r+[^\r]")
 CSI_ONE = re.compile(r"\x1b\[([0-9;?]*)([A-Za-z])")
 
 
@@ -24,6 +29,8 @@ def strip_ansi(text):
 
 def render(line):
     """What a terminal shows for one line on which a line editor moved the cursor and erased."""
+    if not MOVES.search(line):
+        return line.rstrip("\r")
     cells, column, at = [], 0, 0
     while at < len(line):
         char = line[at]
@@ -54,59 +61,96 @@ def render(line):
     return "".join(cells)
 
 
+class TooSlow(Exception):
+    """A regular expression took more time than it had."""
+
+
+@contextlib.contextmanager
+def time_limit(seconds):
+    """Ends what runs inside after that long, a regular expression too. Only the main thread hears
+    signals; elsewhere (the tests' own patterns) there is no limit."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def expired(_signum, _frame):
+        raise TooSlow
+    before = signal.signal(signal.SIGALRM, expired)
+    signal.setitimer(signal.ITIMER_REAL, max(seconds, 0.01))
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
 class Transcript:
-    """All output so far, and which part of it answers the last send."""
+    """All output so far, and which part of it answers the last send. Each line is rendered once."""
 
     def __init__(self, prompt=PROMPT):
         self.prompt = prompt
-        self.raw = ""
-        self.mark = 0
         self.last_sent = None
+        self._pieces = []
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self._begin()
+
+    def _begin(self):
+        self._lines = []  # the whole ones of the answer, without escapes and without the echo
+        self._partial = ""
+        self._echoed = False
+        self._prompted = False
+
+    @property
+    def raw(self):
+        self._pieces = ["".join(self._pieces)]
+        return self._pieces[0]
 
     def feed(self, data):
-        self.raw += self._decoder.decode(data)
+        text = self._decoder.decode(data)
+        self._pieces.append(text)
+        *lines, self._partial = (self._partial + text).split("\n")
+        for line in lines:
+            self._take(line)
+
+    def _take(self, line):
+        shown = render(line)
+        if self.last_sent is not None and not self._echoed:
+            wanted = self.last_sent.rstrip()
+            # A log line may come in between: then the editor draws prompt and text once more.
+            self._echoed = shown.rstrip() == (self.prompt + wanted).rstrip() or \
+                (not self._lines and shown.rstrip() == wanted)
+            if self._echoed:
+                return
+        self._prompted = self._prompted or shown.startswith(self.prompt)
+        self._lines.append(strip_ansi(line).rstrip("\r"))
 
     def sent(self, text):
         """Call when `text` is sent: what comes from here on is its echo and its answer."""
-        self.mark = len(self.raw)
+        self._begin()
         self.last_sent = text
 
-    def answer(self, final=False):
-        """The raw lines after the last send without the echo, or None while the echo is partial.
-
-        The last line may be incomplete. `final` says that no more output will come, so a line that
-        could still become the echo is taken for what it is.
-        """
-        lines = self.raw[self.mark:].split("\n")
-        if self.last_sent is None:
-            return lines
-        wanted = self.last_sent.rstrip()
-        for index, line in enumerate(lines[:-1]):
-            shown = render(line).rstrip()
-            # A log line may come in between: then the editor draws prompt and text once more.
-            if shown == (self.prompt + wanted).rstrip() or (index == 0 and shown == wanted):
-                return lines[:index] + lines[index + 1:]
-        if final:
-            return lines
-        partial = render(lines[-1])
-        if (self.prompt + wanted).startswith(partial) or \
-                (len(lines) == 1 and wanted.startswith(partial)):
-            return lines[:-1] or None
-        return lines
+    def _last(self, final):
+        """The line that is not whole yet, or None while it could still become the echo. `final`
+        says that no more output will come, so it is taken for what it is."""
+        if self.last_sent is None or self._echoed or final:
+            return self._partial
+        shown, wanted = render(self._partial), self.last_sent.rstrip()
+        if (self.prompt + wanted).startswith(shown) or \
+                (not self._lines and wanted.startswith(shown)):
+            return None
+        return self._partial
 
     def search(self, pattern, final=False):
         """Match a pattern against the answer, ANSI escapes and carriage returns removed."""
-        lines = self.answer(final)
-        if lines is None:
+        last = self._last(final)
+        if last is None and not self._lines:
             return None
-        return pattern.search("\n".join(strip_ansi(line).rstrip("\r") for line in lines))
+        tail = [] if last is None else [strip_ansi(last).rstrip("\r")]
+        return pattern.search("\n".join(self._lines + tail))
 
     def at_prompt(self, final=False):
-        lines = self.answer(final)
-        if lines is None:
-            return False
-        return any(render(line).startswith(self.prompt) for line in lines)
+        last = self._last(final)
+        return self._prompted or (last is not None and render(last).startswith(self.prompt))
 
 
 def quiet_input(descriptor):
@@ -116,6 +160,19 @@ def quiet_input(descriptor):
     mode[0] &= ~(termios.ICRNL | termios.IXON)
     mode[3] &= ~(termios.ICANON | termios.ECHO | termios.ISIG | termios.IEXTEN)
     termios.tcsetattr(descriptor, termios.TCSANOW, mode)
+
+
+LIBC = ctypes.CDLL(None)
+PR_SET_PDEATHSIG = 1
+
+
+def die_with(parent):
+    """For a child before it becomes its program: killed when `parent` is, even by SIGKILL."""
+    def prepare():
+        LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:
+            os._exit(1)
+    return prepare
 
 
 class Program:
@@ -141,7 +198,8 @@ class Program:
                 quiet_input(slave)
                 try:
                     self.process = subprocess.Popen(argv, stdin=slave, stdout=slave, stderr=slave,
-                                                    cwd=cwd, start_new_session=True)
+                                                    cwd=cwd, start_new_session=True,
+                                                    preexec_fn=die_with(os.getpid()))
                 except BaseException:
                     os.close(master)
                     raise
@@ -151,7 +209,8 @@ class Program:
             else:
                 self.process = subprocess.Popen(argv, stdin=subprocess.PIPE, bufsize=0,
                                                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                                                cwd=cwd, start_new_session=True)
+                                                cwd=cwd, start_new_session=True,
+                                                preexec_fn=die_with(os.getpid()))
                 self._out = self.process.stdout.fileno()
                 self._in = self.process.stdin.fileno()
         except FileNotFoundError:
@@ -267,22 +326,30 @@ class Dialogue:
 
     def _until(self, condition, settles=False, most=None):
         """Read until condition(final) holds; False when the program ended, or time ran out (`most`
-        seconds). With `settles`, silence too says that no more output will come."""
+        seconds). With `settles`, silence too says that no more output will come. The condition is
+        asked when there is something new, and rests four times as long as it takes."""
         heard = began = time.monotonic()
+        new, settled, rest = True, False, began
         while True:
-            quiet = settles and time.monotonic() - heard > QUIET
-            if condition(self.ended or quiet):
-                return True
-            left = self.deadline - time.monotonic()
+            now = time.monotonic()
+            left = self.deadline - now
             if most is not None:
-                left = min(left, began + most - time.monotonic())
-            if self.ended or left <= 0:
-                return condition(True)
-            data = self.program.read(min(left, 0.5))
+                left = min(left, began + most - now)
+            last = self.ended or left <= 0
+            if settles and not settled and now - heard > QUIET:
+                new = settled = True
+            if last or (new and now >= rest):
+                if condition(last or settled):
+                    return True
+                new, rest = False, time.monotonic() + 4 * (time.monotonic() - now)
+            if last:
+                return False
+            wait = min(left, 0.5, max(rest - now, 0) if new else 0.5)
+            data = self.program.read(wait)
             if data is None:
-                self.ended = True
+                new = self.ended = True
             elif data:
-                heard = time.monotonic()
+                heard, new, settled = time.monotonic(), True, False
                 self.transcript.feed(data)
                 self.output(data)
 
@@ -290,6 +357,10 @@ class Dialogue:
         if self.ended:
             return "the program " + describe(self.program.status()) + " before"
         return f"not within {self.timeout:g} s"
+
+    def _search(self, pattern, final):
+        with time_limit(max(self.deadline - time.monotonic(), 1)):
+            return self.transcript.search(pattern, final)
 
     def play(self, steps, exit_status=None):
         """Play the steps; with `exit_status` the program must then end with that status."""
@@ -302,7 +373,12 @@ class Dialogue:
                 self.program.write(text.encode() + b"\r")
             else:
                 pattern = re.compile(text, re.MULTILINE)
-                if not self._until(lambda final: self.transcript.search(pattern, final)):
+                try:
+                    found = self._until(lambda final: self._search(pattern, final))
+                except TooSlow:
+                    return self._failed(f"expect {text!r}: the pattern takes too long to match; "
+                                        "write one that backtracks less")
+                if not found:
                     return self._failed(f"expect {text!r}: missing: {self._why()}")
         if exit_status is not None:
             self._until(lambda final: self.ended)

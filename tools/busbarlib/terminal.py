@@ -105,7 +105,7 @@ class Script:
 
 def pump_script(program, annotator, timeout):
     """Type the lines on stdin, each at the prompt; ends as pump_terminal() does, and once the last
-    line is answered. A guest that has no prompt gets its line when it is silent."""
+    line is answered: with no line at the first prompt. A guest that has no prompt gets its line when it is silent."""
     transcript, script = Transcript(), Script()
     heard, typed, deadline = time.monotonic(), 0, time.monotonic() + timeout
     while time.monotonic() < deadline:
@@ -125,6 +125,6 @@ def pump_script(program, annotator, timeout):
             transcript.sent(line.decode("utf-8", "replace"))
             program.write(line + b"\r")
             heard, typed = time.monotonic(), typed + 1
-        elif typed and not script.open:
+        elif not script.open and (typed or transcript.at_prompt()):
             return "leave"
     return "time"
