@@ -4,7 +4,7 @@ import json
 
 from . import common, desk, manifest
 
-MARKS = {"running": "+", "unbound": "-"}
+MARKS = {"bound": "+", "unbound": "-"}
 
 
 def size_text(size):
@@ -47,7 +47,7 @@ def show(answer, platform):
     print(f"{answer['platform']}: {answer.get('model') or 'a machine without a model name'}")
     for node in nodes:
         mark = MARKS.get(node["state"], "?")
-        driven = node["driver"] if node["state"] == "running" else reason_text(node, platform)
+        driven = node["driver"] if node["state"] == "bound" else reason_text(node, platform)
         print(f"{mark} {node['path']}: {driven}")
         if node["compatible"]:
             print("    compatible  " + ", ".join(node["compatible"]))
@@ -55,19 +55,21 @@ def show(answer, platform):
             print(f"    {kind:<11} {text}")
         if node["depends"]:
             print("    needs       " + ", ".join(node["depends"]))
+        for missing in node.get("without", ()):
+            print(f"    without     {missing['class']} {missing['node']} ({missing['text']})")
         if users.get(node["path"]):
             print("    needed by   " + ", ".join(users[node["path"]]))
     counts = {}
     for node in nodes:
-        if node["state"] == "running":
-            kind = "running"
+        if node["state"] == "bound":
+            kind = "bound"
         else:
             kind = (node["reason"] or {}).get("code", "unbound")
         counts[kind] = counts.get(kind, 0) + 1
-    words = {"bus": "buses", "no-driver": "without a driver",
+    words = {"bound": "with a driver", "bus": "buses", "no-driver": "without a driver",
              "not-in-manifest": "left out by the manifest",
              "waiting": "waiting for what they need", "probe-failed": "failed"}
-    order = sorted(counts, key=lambda kind: (kind != "running", -counts[kind], kind))
+    order = sorted(counts, key=lambda kind: (kind != "bound", -counts[kind], kind))
     print(f"{len(nodes)} devices: " + ", ".join(
         f"{counts[kind]} {words.get(kind, kind)}" for kind in order))
 

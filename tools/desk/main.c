@@ -95,19 +95,41 @@ static const char *reason_code(const struct bb_node *node, const struct bb_drive
     return left_out ? "not-in-manifest" : bb_node_is_bus(node) ? "bus" : "no-driver";
 }
 
+static const struct bb_driver *left_out(const struct bb_node *node, const struct bb_binder *all)
+{
+    return node->reason.code == BB_REASON_NO_DRIVER ? bb_bind_choose(all, node).driver : NULL;
+}
+
+/* As bb_node_reason(), but with all drivers in view: which the manifest could add. */
+static void reason_text(const struct bb_node *node, const struct bb_binder *all, char *text,
+                        size_t size)
+{
+    const struct bb_driver *driver = left_out(node, all);
+    const struct bb_reason *reason = &node->reason;
+    char path[256], why[512] = "it waits too";
+    if (driver) {
+        bb_format(text, size, "the manifest leaves out %s", driver->name);
+    } else if (reason->code == BB_REASON_NO_DRIVER && !bb_node_is_bus(node)) {
+        bb_format(text, size, "no driver knows it");
+    } else if (reason->code == BB_REASON_WAITING) {
+        if (reason->culprit->reason.code != BB_REASON_WAITING)
+            reason_text(reason->culprit, all, why, sizeof(why));
+        bb_node_path(reason->culprit, path, sizeof(path));
+        bb_format(text, size, "waiting for its %s %s (%s)", reason->step, path, why);
+    } else {
+        bb_node_reason(node, text, size);
+    }
+}
+
 static void print_reason(const struct bb_node *node, const struct bb_binder *all)
 {
-    char text[512];
-    const struct bb_driver *left_out =
-        node->reason.code == BB_REASON_NO_DRIVER ? bb_bind_choose(all, node).driver : NULL;
-    printf(",\"reason\":{\"code\":\"%s\",\"text\":", reason_code(node, left_out));
-    if (left_out) {
-        printf("\"the manifest leaves out %s\",\"driver\":\"%s\"", left_out->name, left_out->name);
-    } else {
-        bb_node_reason(node, text, sizeof(text));
-        bool unknown = node->reason.code == BB_REASON_NO_DRIVER && !bb_node_is_bus(node);
-        print_string(unknown ? "no driver knows it" : text);
-    }
+    char text[1024];
+    const struct bb_driver *driver = left_out(node, all);
+    reason_text(node, all, text, sizeof(text));
+    printf(",\"reason\":{\"code\":\"%s\",\"text\":", reason_code(node, driver));
+    print_string(text);
+    if (driver)
+        printf(",\"driver\":\"%s\"", driver->name);
     if (node->reason.culprit) {
         printf(",\"node\":");
         print_path(node->reason.culprit);
@@ -115,9 +137,34 @@ static void print_reason(const struct bb_node *node, const struct bb_binder *all
     putchar('}');
 }
 
+/* What the driver wants and does without, since its provider has no driver. */
+static void print_without(const struct bb_node *node, const struct bb_binder *all)
+{
+    const char *separator = "";
+    printf(",\"without\":[");
+    for (const struct bb_class *const *wants = node->driver->wants; wants && *wants; wants++) {
+        struct bb_phandle_args args;
+        const struct bb_node *last = node;
+        for (size_t i = 0; bb_class_lookup(*wants, node, i, &args) == 0; i++) {
+            char text[1024];
+            if (args.node->state == BB_NODE_RUNNING || args.node == last)
+                continue;
+            last = args.node;
+            reason_text(args.node, all, text, sizeof(text));
+            printf("%s{\"class\":\"%s\",\"node\":", separator, (*wants)->name);
+            print_path(args.node);
+            printf(",\"text\":");
+            print_string(text);
+            putchar('}');
+            separator = ",";
+        }
+    }
+    putchar(']');
+}
+
 static void print_node(const struct bb_node *node, const struct bb_binder *all)
 {
-    bool running = node->state == BB_NODE_RUNNING;
+    bool bound = node->state == BB_NODE_RUNNING; /* as far as the desk goes: nothing was probed */
     printf("{\"path\":");
     print_path(node);
     printf(",\"compatible\":");
@@ -132,19 +179,22 @@ static void print_node(const struct bb_node *node, const struct bb_binder *all)
         print_string(node->driver->name);
     else
         printf("null");
-    printf(",\"state\":\"%s\"", running ? "running" : "unbound");
-    if (running)
+    printf(",\"state\":\"%s\"", bound ? "bound" : "unbound");
+    if (bound)
         printf(",\"reason\":null");
     else
         print_reason(node, all);
     print_resources(node);
     printf(",\"depends\":[");
-    for (uint16_t i = 0; running && i < node->device->need_count; i++) {
+    for (uint16_t i = 0; bound && i < node->device->need_count; i++) {
         if (i)
             putchar(',');
         print_path(node->device->needs[i]->node);
     }
-    printf("]}");
+    putchar(']');
+    if (bound)
+        print_without(node, all);
+    putchar('}');
 }
 
 static void print_driver(const struct bb_driver *driver)
