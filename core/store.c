@@ -70,7 +70,7 @@ size_t bb_value_text(const struct bb_value *value, char *buffer, size_t size)
     case BB_VALUE_BOOL:
         return bb_format(buffer, size, "%s", *(const bool *)at ? "yes" : "no");
     case BB_VALUE_TEXT:
-        return bb_format(buffer, size, "%s", at ? (const char *)at : "");
+        break;
     }
-    return bb_format(buffer, size, "?");
+    return bb_format(buffer, size, "%s", at ? (const char *)at : "");
 }
