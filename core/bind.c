@@ -220,7 +220,6 @@ static int bring_up(struct bb_node *node, const struct bb_match *match)
     error = probe(device);
     if (error == 0) {
         node->state = BB_NODE_RUNNING;
-        node->reason = (struct bb_reason){.code = BB_REASON_NONE};
         return 0;
     }
     const char *step = device->step;
@@ -234,9 +233,8 @@ static void report(const struct bb_node *node)
 {
     char reason[200];
     bb_node_reason(node, reason, sizeof(reason));
-    /* -ENODEV from a probe: it looked, and the hardware is not there. */
-    bool absent = node->reason.code == BB_REASON_PROBE_FAILED && node->reason.error == -ENODEV;
-    bb_node_print(absent ? BB_VERBOSE : BB_WARNING, node, "%s", reason);
+    bool lacks = node->reason.code == BB_REASON_PROBE_FAILED && node->reason.error == -ENOSYS;
+    bb_node_print(lacks ? BB_VERBOSE : BB_WARNING, node, "%s", reason);
 }
 
 /* Notes which driver takes the node, or why none does; returns the match. */
@@ -278,7 +276,8 @@ static void append_named_node(const char *compatible)
     if (!property)
         return;
     *property = (struct bb_property){"compatible", compatible, (uint32_t)strlen(compatible) + 1};
-    (void)bb_node_append(bb_node_root(), NULL, comma ? comma + 1 : compatible, property, 1, NULL);
+    if (bb_node_append(bb_node_root(), NULL, comma ? comma + 1 : compatible, property, 1, NULL) < 0)
+        bb_print(BB_WARNING, "node=%s makes no node: it wants `vendor,device`", compatible);
 }
 
 /* Hardware that no tree describes: from the manifest, and `node=busbar,semihosting` words. */

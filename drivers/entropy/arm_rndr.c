@@ -27,7 +27,7 @@ static int arm_rndr_read(struct bb_entropy *entropy, void *buffer, size_t size)
 
 static int arm_rndr_probe(struct bb_device *device)
 {
-    return bb_arch_has_random() ? 0 : bb_fail(device, "FEAT_RNG", -ENODEV);
+    return bb_arch_has_random() ? 0 : bb_fail(device, "FEAT_RNG", -ENOSYS);
 }
 
 const struct bb_entropy_ops bb_ops_entropy_arm_rndr = {.read = arm_rndr_read};

@@ -110,6 +110,8 @@ struct bb_driver {
     const struct bb_class *const *needs; /* every provider the node names is up before probe */
     const struct bb_class *const *wants; /* the same, but probe runs without those that are not */
     const struct bb_param *params;       /* up to an entry with name NULL */
+    /* 0, or a negative errno value, which the reason names; -ENOSYS where this machine just lacks
+     * the thing (a CPU without the instruction), which is no warning. */
     int (*probe)(struct bb_device *device);
     void (*remove)(struct bb_device *device); /* quiesce only; may be NULL */
     /* Consoles: write one character by polling a UART at `base`, set up by firmware or not, with no
