@@ -21,9 +21,12 @@ static int pl031_get_time(struct bb_rtc *rtc, int64_t *seconds)
 
 static int pl031_set_time(struct bb_rtc *rtc, int64_t seconds)
 {
+    struct pl031 *pl031 = bb_container_of(rtc, struct pl031, rtc);
     if (seconds < 0 || seconds > UINT32_MAX)
         return -ERANGE;
-    bb_write32(&bb_container_of(rtc, struct pl031, rtc)->regs, LR, (uint32_t)seconds);
+    bb_write32(&pl031->regs, LR, (uint32_t)seconds);
+    if (bb_read32(&pl031->regs, IMSC) && bb_read32(&pl031->regs, MR) <= seconds)
+        bb_rtc_alarm_fired(rtc); /* jumped over: the chip compares for equality */
     return 0;
 }
 
@@ -35,14 +38,11 @@ static int pl031_set_alarm(struct bb_rtc *rtc, int64_t seconds)
     if (seconds > UINT32_MAX)
         return -ERANGE;
     bb_write32(&pl031->regs, IMSC, 0);
-    bb_write32(&pl031->regs, ICR, 1);
-    if (seconds < 0)
-        return 0;
     bb_write32(&pl031->regs, MR, (uint32_t)seconds);
-    bb_write32(&pl031->regs, IMSC, 1);
-    /* The chip compares for equality, and the moment may be past. */
-    if (bb_read32(&pl031->regs, DR) >= (uint32_t)seconds)
-        bb_rtc_alarm_fired(rtc);
+    bb_write32(&pl031->regs, ICR, 1);
+    bb_write32(&pl031->regs, IMSC, seconds >= 0);
+    if (seconds >= 0 && bb_read32(&pl031->regs, DR) >= seconds)
+        bb_rtc_alarm_fired(rtc); /* past already */
     return 0;
 }
 
@@ -50,8 +50,7 @@ static void pl031_interrupt(struct bb_interrupt *interrupt)
 {
     struct pl031 *pl031 = bb_container_of(interrupt, struct pl031, interrupt);
     if (bb_read32(&pl031->regs, MIS)) {
-        bb_write32(&pl031->regs, IMSC, 0);
-        bb_write32(&pl031->regs, ICR, 1);
+        (void)pl031_set_alarm(&pl031->rtc, -1);
         bb_rtc_alarm_fired(&pl031->rtc);
     }
 }

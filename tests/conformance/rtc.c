@@ -83,6 +83,28 @@ static void check_alarm(struct conformance *run, struct bb_rtc *rtc)
     (void)bb_rtc_set_alarm(rtc, 0, NULL, NULL);
 }
 
+static void check_jump(struct conformance *run, struct bb_rtc *rtc)
+{
+    struct alarm alarm = {.rtc = rtc};
+    int64_t before = now_of(rtc);
+    uint64_t started = bb_time();
+
+    if (bb_rtc_set_time(rtc, before) == -ENOTSUP ||
+        bb_rtc_set_alarm(rtc, before + 100, alarm_called, &alarm) == -ENOTSUP) {
+        bb_skip(run, "it cannot be set, or has no alarm");
+        return;
+    }
+    bb_check(run, bb_rtc_set_time(rtc, before + 50) == 0, "the time can be set below the alarm");
+    bb_poll();
+    bb_check(run, alarm.calls == 0, "that does not set the alarm off");
+    bb_check(run, bb_rtc_set_time(rtc, before + 200) == 0, "the time can be set past the alarm");
+    bb_check(run, bb_wait(was_called, &alarm, 2 * BB_SEC) == 0, "that sets the alarm off");
+    bb_sleep(1100 * BB_MSEC);
+    bb_check(run, alarm.calls == 1, "and once only");
+    (void)bb_rtc_set_alarm(rtc, 0, NULL, NULL);
+    (void)bb_rtc_set_time(rtc, before + (int64_t)((bb_time() - started) / BB_SEC));
+}
+
 static void run_rtc(struct conformance *run, struct bb_face *face)
 {
     struct bb_rtc *rtc = bb_container_of(face, struct bb_rtc, face);
@@ -90,6 +112,7 @@ static void run_rtc(struct conformance *run, struct bb_face *face)
     check_get(run, rtc);
     check_set(run, rtc);
     check_alarm(run, rtc);
+    check_jump(run, rtc);
 }
 
 const struct conformance_suite conformance_rtc = {"rtc", &bb_class_rtc, run_rtc};

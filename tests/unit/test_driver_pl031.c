@@ -31,6 +31,32 @@ static void count_call(struct bb_rtc *rtc, void *context)
     ++*(unsigned *)context;
 }
 
+static void test_time_set_past_the_alarm(void **state)
+{
+    (void)state;
+    virt_prepare(NULL);
+    boot(NULL);
+    struct bb_rtc *rtc = face_at(rtc, VIRT_PL031);
+    unsigned calls = 0;
+
+    assert_int_equal(bb_rtc_set_time(rtc, 1000), 0);
+    assert_int_equal(bb_rtc_set_alarm(rtc, 2000, count_call, &calls), 0);
+    assert_int_equal(bb_rtc_set_time(rtc, 1990), 0);
+    bb_poll();
+    assert_int_equal(calls, 0);
+    assert_int_equal(bb_rtc_set_time(rtc, 3000), 0); /* the chip never sees 2000 */
+    bb_poll();
+    assert_int_equal(calls, 1);
+    assert_int_equal(bb_rtc_set_time(rtc, 1999), 0);
+    bb_sleep(3 * BB_SEC);
+    assert_int_equal(calls, 1);
+    assert_int_equal(bb_rtc_set_alarm(rtc, 4000, count_call, &calls), 0);
+    assert_int_equal(bb_rtc_set_alarm(rtc, 0, NULL, NULL), 0);
+    assert_int_equal(bb_rtc_set_time(rtc, 5000), 0); /* disarmed */
+    bb_poll();
+    assert_int_equal(calls, 1);
+}
+
 static void test_stale_alarm(void **state)
 {
     (void)state;
@@ -74,6 +100,7 @@ int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_time),
+        cmocka_unit_test(test_time_set_past_the_alarm),
         cmocka_unit_test(test_stale_alarm),
         cmocka_unit_test(test_remove),
     };
