@@ -2,6 +2,7 @@
 /* Consoles: which ones show the log, output that gives up on a stuck one, the input ring. */
 #include <string.h>
 
+#include <busbar/arch.h>
 #include <busbar/console.h>
 #include <busbar/hooks.h>
 #include <busbar/log.h>
@@ -34,6 +35,14 @@ static const struct bb_console_ops removed = {
     .set_line = removed_set_line,
 };
 
+/* Input is lost in interrupts, output elsewhere. */
+static void lose(struct bb_console *console, size_t bytes)
+{
+    uintptr_t state = bb_arch_irq_save();
+    console->lost += bytes;
+    bb_arch_irq_restore(state);
+}
+
 /* Sends all of `data` unless the console takes nothing for too long; what it leaves is lost. */
 static void send(struct bb_console *console, const char *data, size_t size)
 {
@@ -55,7 +64,7 @@ static void send(struct bb_console *console, const char *data, size_t size)
         if (++tries == MAX_TRIES || bb_time() - since >= PATIENCE_MS * BB_MSEC)
             console->stuck = true;
         if (console->stuck || taken < 0) {
-            console->lost += size;
+            lose(console, size);
             return;
         }
     }
@@ -91,6 +100,49 @@ static void log_sink(const char *text, size_t size)
     bb_console_print(NULL, text, size);
 }
 
+/* "115200n8r" is speed, parity, bits and flow control, each but the first may be left out. 0 when
+ * it is something else. */
+static uint32_t speed_of(const char *options)
+{
+    uint64_t baud = 0;
+    for (; *options >= '0' && *options <= '9'; options++) {
+        baud = baud * 10 + (uint64_t)(*options - '0');
+        if (baud > UINT32_MAX)
+            return 0;
+    }
+    if (*options == 'n' || *options == 'o' || *options == 'e') {
+        options++;
+        if (*options >= '5' && *options <= '8')
+            options++;
+        if (*options == 'r')
+            options++;
+    }
+    return *options ? 0 : (uint32_t)baud;
+}
+
+uint32_t bb_console_default_baud(const struct bb_device *device, uint32_t parameter)
+{
+    const struct bb_node *chosen = bb_node_find("/chosen");
+    const char *path, *options = NULL;
+    uint32_t baud = parameter;
+    if (!baud && bb_node_stdout() == device->node &&
+        (bb_node_string(chosen, "stdout-path", &path) == 0 ||
+         bb_node_string(chosen, "linux,stdout-path", &path) == 0))
+        options = strchr(path, ':');
+    if (options)
+        baud = speed_of(options + 1);
+    if (!baud)
+        (void)bb_node_u32(device->node, "current-speed", &baud);
+    return baud ? baud : 115200;
+}
+
+void bb_console_goes_without(const struct bb_device *device, const char *what, int error)
+{
+    if (error && error != -ENOENT)
+        bb_print(BB_WARNING, "%s: goes on without %s: %s", device->name, what,
+                 bb_error_name(error));
+}
+
 void bb_console_flush(void)
 {
     uint64_t since = bb_time();
@@ -118,7 +170,7 @@ void bb_console_input(struct bb_console *console, char byte)
     uint16_t tail = __atomic_load_n(&console->tail, __ATOMIC_ACQUIRE);
     uint16_t head = console->head;
     if ((uint16_t)(head - tail) == BB_CONSOLE_INPUT) {
-        console->lost++;
+        lose(console, 1);
         return;
     }
     console->received++;

@@ -7,7 +7,6 @@
 #include <busbar/console.h>
 #include <busbar/gpio.h>
 #include <busbar/irq.h>
-#include <busbar/log.h>
 #include <busbar/mmio.h>
 
 enum {
@@ -98,36 +97,34 @@ static int bcm2835_aux_set_line(struct bb_console *console, const struct bb_cons
     return 0;
 }
 
-static void warn(struct bb_device *device, const char *what, int error)
+static bool bcm2835_aux_idle(struct bb_console *console)
 {
-    if (error)
-        bb_print(BB_WARNING, "%s: %s: %s", device->name, what, bb_error_name(error));
+    struct bcm2835_aux *aux = bb_container_of(console, struct bcm2835_aux, console);
+    return bb_read32(&aux->regs, AUX_MU_LSR) & LSR_TRANSMIT_IDLE;
 }
 
 static int bcm2835_aux_probe(struct bb_device *device)
 {
     struct bcm2835_aux *aux = bb_container_of(device, struct bcm2835_aux, device);
-    struct bb_console_line line = {.baud = 115200, .data_bits = 8, .stop_bits = 1};
+    struct bb_console_line line = {.data_bits = 8, .stop_bits = 1};
     int error = bb_regs_get(device, 0, SIZE, &aux->regs);
 
     if (error)
         return error;
     error = bb_clock_get(device, 0, &aux->clock);
-    if (error && (aux->clock.clock || !bb_read32(&aux->regs, AUX_MU_LSR)))
+    if (error && !bb_read32(&aux->regs, AUX_MU_LSR))
         return bb_fail(device, "clock", error); /* it is off: registers read as 0 */
     /* A console is worth having as the firmware left it, so none of the rest is fatal. */
-    warn(device, "clock", error);
-    warn(device, "pins", bb_pins_apply(device));
+    bb_console_goes_without(device, "clock", error);
+    bb_console_goes_without(device, "pins", bb_pins_apply(device));
     bb_write32(&aux->regs, AUX_MU_IER, 0);
     bb_write32(&aux->regs, AUX_MU_MCR, 0);
-    bb_node_u32(device->node, "current-speed", &line.baud);
-    if (aux->baud)
-        line.baud = aux->baud;
-    if (aux->clock.clock)
-        warn(device, "baud rate", bcm2835_aux_set_line(&aux->console, &line));
+    line.baud = bb_console_default_baud(device, aux->baud);
+    error = aux->clock.clock ? bcm2835_aux_set_line(&aux->console, &line) : -ENOENT;
+    bb_console_goes_without(device, "its speed", error);
     bb_write32(&aux->regs, AUX_MU_IIR, IIR_CLEAR_RECEIVE);
     error = bb_interrupt_get(device, 0, bcm2835_aux_interrupt, &aux->interrupt);
-    warn(device, "input", error);
+    bb_console_goes_without(device, "interrupt", error);
     if (!error)
         bb_write32(&aux->regs, AUX_MU_IER, IER_RECEIVE);
     return 0;
@@ -150,6 +147,7 @@ static void bcm2835_aux_early_putc(uintptr_t base, char c)
 const struct bb_console_ops bb_ops_console_bcm2835_aux = {
     .write = bcm2835_aux_write,
     .set_line = bcm2835_aux_set_line,
+    .idle = bcm2835_aux_idle,
 };
 
 BB_DRIVER(console, bcm2835_aux, .bus = &bb_mmio_bus, .match = BB_MATCH({"brcm,bcm2835-aux-uart"}),

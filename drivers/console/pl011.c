@@ -70,8 +70,7 @@ static int pl011_set_line(struct bb_console *console, const struct bb_console_li
     int error = bb_clock_rate(&pl011->uartclk, &hz);
     if (error)
         return error;
-    /* From 1.0 up the nearest 1/64 is less than 0.8 % off, so that this range is the whole check.
-     */
+    /* From 1.0 up the nearest 1/64 is less than 0.8 % off, so this range is the whole check. */
     uint64_t divisor = hz <= UINT32_MAX ? (hz * 4 + line->baud / 2) / line->baud : 0;
     if (divisor < 1 << 6 || divisor > 0xffff << 6)
         return -EINVAL;
@@ -91,10 +90,7 @@ static bool pl011_idle(struct bb_console *console)
 static void pl011_interrupt(struct bb_interrupt *interrupt)
 {
     struct pl011 *pl011 = bb_container_of(interrupt, struct pl011, interrupt);
-    uint32_t pending = bb_read32(&pl011->regs, UARTMIS);
-    if (!pending)
-        return;
-    bb_write32(&pl011->regs, UARTICR, pending);
+    bb_write32(&pl011->regs, UARTICR, bb_read32(&pl011->regs, UARTMIS));
     /* No FIFO is that deep: a bound, should the chip never say that it is empty. */
     for (int left = 256; left > 0 && !(bb_read32(&pl011->regs, UARTFR) & RXFE); left--) {
         uint32_t data = bb_read32(&pl011->regs, UARTDR);
@@ -113,22 +109,28 @@ static int pl011_probe(struct bb_device *device)
         return error;
     /* Any of these may be missing: the speed, the pins or input, but there is still a console. */
     int index = bb_clock_index(device, "uartclk");
-    (void)bb_clock_get(device, index < 0 ? 0 : (size_t)index, &pl011->uartclk);
+    error = bb_clock_get(device, index < 0 ? 0 : (size_t)index, &pl011->uartclk);
+    bb_console_goes_without(device, "clock", error);
     index = bb_clock_index(device, "apb_pclk");
-    if (index >= 0)
-        (void)bb_clock_get(device, (size_t)index, &pl011->apb_pclk);
-    (void)bb_pins_apply(device);
+    error = index < 0 ? index : bb_clock_get(device, (size_t)index, &pl011->apb_pclk);
+    bb_console_goes_without(device, "bus clock", error);
+    bb_console_goes_without(device, "pins", bb_pins_apply(device));
     bb_write32(&pl011->regs, UARTIMSC, 0);
     bb_write32(&pl011->regs, UARTICR, ALL);
-    struct bb_console_line line = {pl011->baud ? pl011->baud : 115200, 8, 1, BB_PARITY_NONE};
-    error = pl011_set_line(&pl011->console, &line);
-    if (error && error != -ETIMEDOUT)
+    struct bb_console_line line = {bb_console_default_baud(device, pl011->baud), 8, 1};
+    error = pl011->uartclk.clock ? pl011_set_line(&pl011->console, &line) : -ENOENT;
+    if (error && error != -ETIMEDOUT) {
+        bb_console_goes_without(device, "its speed", error);
         error = configure(pl011, 0, (8 - 5) << WLEN_SHIFT);
+    }
     if (!error)
         error = bb_publish_u64(device, &pl011->errors_value, "errors", "bytes", &pl011->errors);
-    if (!error && bb_interrupt_get(device, 0, pl011_interrupt, &pl011->interrupt) == 0)
-        bb_write32(&pl011->regs, UARTIMSC, RX | RT);
-    return error;
+    if (error)
+        return error;
+    error = bb_interrupt_get(device, 0, pl011_interrupt, &pl011->interrupt);
+    bb_console_goes_without(device, "interrupt", error);
+    bb_write32(&pl011->regs, UARTIMSC, error ? 0 : RX | RT);
+    return 0;
 }
 
 static void pl011_remove(struct bb_device *device)

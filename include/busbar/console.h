@@ -77,7 +77,15 @@ void bb_console_print(struct bb_console *console, const char *text, size_t size)
 void bb_console_flush(void);
 void bb_console_printf(struct bb_console *console, const char *format, ...) BB_PRINTF(2, 3);
 
-/* For drivers: a byte has arrived. Every context. */
+/* ---- For drivers ---- */
+
+/* A byte has arrived. Every context. */
 void bb_console_input(struct bb_console *console, char byte);
+/* The speed to begin with: the driver's parameter, else the options of chosen/stdout-path
+ * ("serial0:1500000n8") when it names this device, else its current-speed, else 115200. */
+uint32_t bb_console_default_baud(const struct bb_device *device, uint32_t parameter);
+/* A console is worth having without `what`: says so in the log, where the tree promised it. Nothing
+ * for 0, and for -ENOENT: the node names none. */
+void bb_console_goes_without(const struct bb_device *device, const char *what, int error);
 
 #endif

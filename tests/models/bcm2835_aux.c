@@ -180,8 +180,8 @@ static void uart_write(struct model *model, uint32_t offset, unsigned width, uin
         break;
     case IER:
         /* The errata: bits 2 and 3 are needed for interrupts to be made at all. */
-        model_require(model, !(value & 3) || (value & 0xc) == 0xc || (value & 0xc) == 0,
-                      "IER = %#x sets half of bits 2 and 3", value);
+        model_require(model, !(value & 3) || (value & 0xc) == 0xc,
+                      "IER = %#x asks for interrupts without bits 2 and 3", value);
         aux->ier = value;
         break;
     case IIR:

@@ -62,6 +62,16 @@ static void show_log(void)
         printf("log: %s\n", entry.text);
 }
 
+unsigned logged(const char *text)
+{
+    struct bb_log_entry entry;
+    unsigned count = 0;
+
+    for (uint32_t at = 0; bb_log_read(at, &entry); at = entry.sequence + 1)
+        count += strstr(entry.text, text) != NULL;
+    return count;
+}
+
 static int run_one(void *context)
 {
     const struct CMUnitTest *test = context;

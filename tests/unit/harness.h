@@ -72,4 +72,7 @@ struct bb_face *face_of_class(const struct bb_class *class, const char *path);
  * fails the test. */
 void conform(void (*type)(void *context, const struct bb_face *console, char c));
 
+/* How many messages of the log have `text` in them. */
+unsigned logged(const char *text);
+
 #endif

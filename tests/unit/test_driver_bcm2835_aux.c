@@ -88,6 +88,36 @@ static void test_write(void **state)
     assert_memory_equal(pi.aux.output, text, sizeof text - 1);
 }
 
+static void test_idle(void **state)
+{
+    struct bb_console *console = start("log=error");
+    const struct bb_console_ops *ops = console->face.ops;
+
+    (void)state;
+    bb_sleep(10 * BB_MSEC);
+    assert_non_null(ops->idle);
+    assert_true(ops->idle(console));
+    bb_console_print(console, "last words", 10);
+    assert_false(ops->idle(console));
+    bb_console_flush();
+    assert_memory_equal(pi.aux.output + pi.aux.output_size - 10, "last words", 10);
+}
+
+static int receive_alone(void *context)
+{
+    (void)context;
+    start(NULL);
+    bb_arch_write32(0x3f215044, 1);
+    return 0;
+}
+
+/* The model itself: interrupts need bits 2 and 3 of IER. */
+static void test_erratum(void **state)
+{
+    (void)state;
+    assert_int_not_equal(run_child(receive_alone, NULL), 0);
+}
+
 static void test_stuck(void **state)
 {
     struct bb_console *console = start("log=error");
@@ -137,6 +167,7 @@ static void test_silent_firmware(void **state)
     must_fail(PI_FIRMWARE, -ETIMEDOUT, NULL);
     must_fail(PI_CPRMAN, 0, NULL);
     (void)device_at(PI_MINI_UART); /* no clock, but still a console */
+    assert_int_equal(logged("serial1: goes on without clock"), 1);
     assert_int_equal(pi.aux.baud, 270);
     struct bb_console_line line = {115200, 8, 1, BB_PARITY_NONE};
     assert_int_equal(bb_console_set_line(face_at(console, PI_MINI_UART), &line), -ENOTSUP);
@@ -212,12 +243,20 @@ static void test_early_stuck(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_set_up),          cmocka_unit_test(test_lines),
-        cmocka_unit_test(test_write),           cmocka_unit_test(test_stuck),
-        cmocka_unit_test(test_stuck_at_start),  cmocka_unit_test(test_input),
-        cmocka_unit_test(test_silent_firmware), cmocka_unit_test(test_off_and_silent_firmware),
-        cmocka_unit_test(test_remove),          cmocka_unit_test(test_clock),
-        cmocka_unit_test(test_early),           cmocka_unit_test(test_early_stuck),
+        cmocka_unit_test(test_set_up),
+        cmocka_unit_test(test_lines),
+        cmocka_unit_test(test_write),
+        cmocka_unit_test(test_stuck),
+        cmocka_unit_test(test_stuck_at_start),
+        cmocka_unit_test(test_input),
+        cmocka_unit_test(test_silent_firmware),
+        cmocka_unit_test(test_off_and_silent_firmware),
+        cmocka_unit_test(test_remove),
+        cmocka_unit_test(test_clock),
+        cmocka_unit_test(test_idle),
+        cmocka_unit_test(test_erratum),
+        cmocka_unit_test(test_early),
+        cmocka_unit_test(test_early_stuck),
     };
     return run_apart(tests, BB_ARRAY_SIZE(tests));
 }

@@ -272,6 +272,106 @@ static void test_second_clock(void **state)
     assert_true(baud * 100 > 115200 * 97 && baud * 100 < 115200 * 103);
 }
 
+static void write_serial(const char *chosen, uint32_t speed)
+{
+    world_start(62500000);
+    model_pl011_map(&virt.pl011, 0x1000, 24000000);
+    tree_begin(1, 1);
+    tree_open("aliases");
+    tree_strings("serial3", "/serial@1000");
+    tree_close();
+    tree_open("chosen");
+    if (chosen)
+        tree_bytes("stdout-path", chosen, strlen(chosen) + 1);
+    tree_close();
+    tree_device("clk", "fixed-clock");
+    tree_cells("#clock-cells", 0);
+    tree_cells("clock-frequency", 24000000);
+    tree_cells("phandle", 1);
+    tree_close();
+    tree_device("serial@1000", "arm,pl011");
+    tree_cells("reg", 0x1000, 0x1000);
+    tree_cells("clocks", 1);
+    if (speed)
+        tree_cells("current-speed", speed);
+    tree_close();
+    tree_device("other", "nobody,knows");
+    tree_close();
+}
+
+static const struct {
+    const char *chosen;
+    uint32_t speed;
+    const char *command_line;
+    uint64_t baud;
+} speeds[] = {
+    {NULL, 0, NULL, 115200},
+    {"serial3", 0, NULL, 115200},
+    {"serial3", 19200, NULL, 19200},
+    {"serial3:1500000n8", 19200, NULL, 1500000},
+    {"/serial@1000:9600", 0, NULL, 9600},
+    {"/serial:57600n8r", 0, NULL, 57600},
+    {"serial3:1500000n8", 19200, "pl011.baud=38400", 38400},
+    {"/other:9600n8", 0, NULL, 115200}, /* another one's */
+    {"serial3:", 19200, NULL, 19200},
+    {"serial3:fast", 19200, NULL, 19200},
+    {"serial3:0", 19200, NULL, 19200},
+    {"serial3:9600x", 0, NULL, 115200},
+    {"serial3:9600n9", 0, NULL, 115200},
+    {"serial3:9600n8rr", 0, NULL, 115200},
+    {"serial3:4294977", 0, NULL, 115200},       /* no speed of this UART */
+    {"serial3:4294976896", 19200, NULL, 19200}, /* 9600 in 32 bits */
+    {"serial3:18446744073709561216", 19200, NULL, 19200},
+};
+
+static int has_speed(void *context)
+{
+    size_t i = *(size_t *)context;
+    write_serial(speeds[i].chosen, speeds[i].speed);
+    virt.pl011.ibrd = virt.pl011.latched_ibrd = 13;
+    boot(speeds[i].command_line);
+    (void)device_at("/serial@1000");
+    uint64_t baud = model_pl011_baud(&virt.pl011), wanted = speeds[i].baud;
+    return baud * 100 >= wanted * 97 && baud * 100 <= wanted * 103 ? 0 : 1;
+}
+
+static void test_speed(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < BB_ARRAY_SIZE(speeds); i++)
+        if (run_child(has_speed, &i) != 0)
+            fail_msg("wrong speed for \"%s\"", speeds[i].chosen ? speeds[i].chosen : "");
+}
+
+/* What the tree promises and cannot be had is named; what it does not promise is not. */
+static void test_warns(void **state)
+{
+    (void)state;
+    world_start(62500000);
+    model_pl011_map(&virt.pl011, 0x1000, 24000000);
+    virt.pl011.ibrd = virt.pl011.latched_ibrd = 13;
+    tree_begin(1, 1);
+    tree_device("clk", "nobody,knows");
+    tree_cells("#clock-cells", 0);
+    tree_cells("phandle", 1);
+    tree_close();
+    tree_device("irq", "nobody,knows");
+    tree_flag("interrupt-controller");
+    tree_cells("#interrupt-cells", 1);
+    tree_cells("phandle", 2);
+    tree_close();
+    tree_device("serial@1000", "arm,pl011");
+    tree_cells("reg", 0x1000, 0x1000);
+    tree_cells("clocks", 1);
+    tree_cells("interrupts-extended", 2, 0);
+    tree_close();
+    boot(NULL);
+    (void)device_at("/serial@1000");
+    assert_int_equal(logged("serial@1000: goes on without clock"), 1);
+    assert_int_equal(logged("serial@1000: goes on without interrupt"), 1);
+    assert_int_equal(logged("goes on without"), 2);
+}
+
 /* Without a clock or an interrupt there is still a console, at firmware's speed. */
 static void test_alone(void **state)
 {
@@ -289,6 +389,7 @@ static void test_alone(void **state)
     struct bb_console *console = face_at(console, "/serial@1000");
     assert_int_equal(virt.pl011.imsc, 0);
     assert_int_equal(virt.pl011.latched_ibrd, 13);
+    assert_int_equal(logged("goes on without"), 0);
     assert_int_equal(bb_console_set_line(console, &line), -ENOTSUP);
     assert_int_equal(bb_console_write(console, "x", 1), 1);
 }
@@ -349,6 +450,8 @@ int main(void)
         cmocka_unit_test(test_broken_bytes),
         cmocka_unit_test(test_overrun),
         cmocka_unit_test(test_second_clock),
+        cmocka_unit_test(test_speed),
+        cmocka_unit_test(test_warns),
         cmocka_unit_test(test_alone),
         cmocka_unit_test(test_bad_reg),
         cmocka_unit_test(test_remove),
