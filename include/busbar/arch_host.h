@@ -59,6 +59,7 @@ void bb_host_raise_interrupt(void);
 /* Gives each key at once and unechoed, where `fd` is a terminal, until the process ends; the keys
  * that interrupt or stop a process keep their meaning. */
 void bb_host_terminal_raw(int fd);
+void bb_host_terminal_restore(void); /* for a program that becomes another one */
 
 /* ---- The calls that <busbar/arch.h> lists ---- */
 

@@ -10,7 +10,7 @@
 static int terminal = -1;
 static struct termios before;
 
-static void restore(void)
+void bb_host_terminal_restore(void)
 {
     if (terminal >= 0)
         (void)tcsetattr(terminal, TCSANOW, &before);
@@ -18,7 +18,7 @@ static void restore(void)
 
 static void end(int signal_number)
 {
-    restore();
+    bb_host_terminal_restore();
     (void)signal(signal_number, SIG_DFL);
     (void)raise(signal_number);
 }
@@ -34,7 +34,7 @@ void bb_host_terminal_raw(int fd)
     raw.c_cc[VMIN] = 1;
     raw.c_cc[VTIME] = 0;
     terminal = fd;
-    (void)atexit(restore);
+    (void)atexit(bb_host_terminal_restore);
     for (size_t i = 0; i < BB_ARRAY_SIZE(deadly); i++)
         (void)signal(deadly[i], end);
     (void)tcsetattr(fd, TCSANOW, &raw);
