@@ -108,6 +108,27 @@ class Platforms(Repository):
         self.assertEqual((other.qemu.machine, other.qemu.memory), ("virt", "1G"))
         self.assertEqual(len(other.files), 2)
 
+    def test_what_is_for_this_machine_alone_is_refused_elsewhere(self):
+        self.put("core/freestanding/string.h", "")
+        self.put("core/boot/host.c", "#include <sys/mman.h>\n")
+        self.put("core/boot/linux_arm64.c", "#include <core/arch/aarch64/arch.h>\n")
+        self.put("drivers/rtc/pl031.c", "#include <string.h>\n" + DRIVERS["rtc/pl031"])
+        self.put("drivers/rtc/here.c", "#include <unistd.h>\nBB_DRIVER(rtc, here);")
+        self.assertEqual(load_driver(self.root / "drivers/rtc/here.c").arch, "host")
+        self.assertIsNone(load_driver(self.root / "drivers/rtc/pl031.c").arch)
+        self.assertTrue(self.platform(BOARD))
+        self.refused(BOARD.replace("rtc/pl031", "rtc/here"), ":4: drivers: 'rtc/here' runs on arch")
+        self.refused(BOARD.replace('["linux-arm64"]', '["host"]'), ":3: boot: 'host' starts arch")
+        self.refused(BOARD.replace('"aarch64"', '"host"'), ":3: boot: 'linux-arm64' starts arch")
+
+    def test_a_machine_that_qemu_does_not_know(self):
+        path = self.put("platforms/board/platform.toml", BOARD.replace('"virt"', '"vitr"'))
+        with mock.patch.object(manifest, "_machines", lambda program: ("virt", "raspi3b")):
+            with self.assertRaisesRegex(ManifestError, ":9: qemu.machine: .* 'virt'"):
+                manifest.check_machine(load_platform(path))
+        with mock.patch.object(manifest, "_machines", lambda program: ()):
+            manifest.check_machine(load_platform(path))
+
     def test_out_of_tree_by_path(self):
         self.put("away/far.c", "BB_DRIVER(rtc, far);")
         text = BOARD.replace('"rtc/pl031"', '"far.c"')

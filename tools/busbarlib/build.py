@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from . import BUILD, ROOT, BusbarError, generate, setup
-from .manifest import App, Platform, load_app, load_platform
+from .manifest import App, Platform, check_machine, load_app, load_platform
 
 BUILD_TYPES = ("release", "debug")
 COMPILERS = ("gcc", "clang")
@@ -38,6 +38,7 @@ def build(platform, app="monitor", buildtype="release", compiler="gcc", verbose=
     if lacking := app.lacks(platform):
         needs = ", ".join(lacking)
         raise BusbarError(f"{app.name} needs {needs}, which {platform.name} does not link")
+    check_machine(platform)
     setup.ensure(platform, compiler=compiler, qemu=False, verbose=verbose)
     folder = build_dir(platform, buildtype, compiler)
     with _locked(folder):
@@ -97,9 +98,18 @@ def _state(folder):
         return {}
 
 
+def _usable(path):
+    """An application of an earlier build may be gone, or broken: that concerns nobody but it."""
+    try:
+        return load_app(path).path.is_file()
+    except BusbarError:
+        return False
+
+
 def _app_paths(folder, app):
-    """The applications outside the repository that this folder builds: those it knew, and `app`."""
-    known = [path for path in _state(folder).get("app_paths", []) if Path(path).is_file()]
+    """The applications outside the repository that this folder builds: those it knew
+    that are still right, and `app`."""
+    known = [path for path in _state(folder).get("app_paths", []) if _usable(path)]
     if app is None or app.path.is_relative_to(ROOT / "apps"):
         return known
     known = [path for path in known if Path(path).parent.name != app.name]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from . import BUILD, ROOT, BusbarError, setup
 from .build import build_desk
-from .manifest import Platform, load_platform
+from .manifest import Platform, check_machine, load_platform
 
 
 def tree_for(platform, dtb=None, verbose=False):
@@ -32,6 +32,7 @@ def tree_for(platform, dtb=None, verbose=False):
     if platform.tree and platform.tree.dts:
         command = ["dtc", "-q", "-I", "dts", "-O", "dtb", "-o", str(path), str(platform.tree.dts)]
     elif platform.qemu:
+        check_machine(platform)
         command = ["qemu-system-aarch64", *platform.qemu.command()]
         command += ["-machine", f"dumpdtb={path}"]
     else:

@@ -9,8 +9,10 @@ Whatever is wrong with a manifest raises ManifestError, whose text is one line: 
 what is wrong, and the nearest name that would have been right."""
 
 import difflib
+import functools
 import os
 import re
+import subprocess
 import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +22,20 @@ from . import ROOT, BusbarError
 ARCHES = ("aarch64", "host")
 LIBCS = ("none",)
 DEFAULT_ARENA = 256 * 1024
+# Headers that a compiler brings itself, and folders of headers that an operating system brings.
+FREESTANDING = {
+    "float.h",
+    "iso646.h",
+    "limits.h",
+    "stdalign.h",
+    "stdarg.h",
+    "stdatomic.h",
+    "stdbool.h",
+    "stddef.h",
+    "stdint.h",
+    "stdnoreturn.h",
+}
+HOSTED_FOLDERS = ("arpa", "linux", "net", "netinet", "sys")
 
 _PLATFORM_KEYS = (
     "about",
@@ -50,6 +66,7 @@ class Driver:
     path: Path
     faces: tuple[str, ...]  # ("rtc",)
     hotplug: bool
+    arch: str | None = None  # the only one it is for; None: any
 
     @property
     def symbol(self):
@@ -238,8 +255,22 @@ class _File:
         return value
 
 
+def arch_of(text):
+    """The one architecture that a source is written for, by what it includes; None: any. A header
+    that only a C library brings means this machine."""
+    free = FREESTANDING | {path.name for path in ROOT.glob("core/freestanding/*.h")}
+    for name in re.findall(r"^\s*#\s*include\s*<([^>]+)>", text, re.MULTILINE):
+        folder, _, leaf = name.rpartition("/")
+        if match := re.match(r"core/arch/(\w+)/", name):
+            return match[1]
+        if folder.split("/")[0] in HOSTED_FOLDERS or (not folder and leaf not in free):
+            return "host"
+    return None
+
+
 def _scan(path):
-    """What the BB_DRIVER line of a driver's source says: (subsystem, chip, faces, hotplug)."""
+    """What the BB_DRIVER line of a driver's source says: (subsystem, chip, faces, hotplug), and what
+    arch_of() says of it."""
     text = path.read_text(encoding="utf-8", errors="replace")
     text = re.sub(r"/\*.*?\*/|//[^\n]*", " ", text, flags=re.DOTALL)
     found = list(re.finditer(r"^BB_DRIVER\s*\(\s*(\w+)\s*,\s*(\w+)\s*,?", text, re.MULTILINE))
@@ -258,17 +289,18 @@ def _scan(path):
         faces = tuple(face.strip() for face in listed[1].split(","))
     elif re.search(r"\.faces\s*=\s*NULL\b", body):
         faces = ()
-    return subsystem, chip, faces, bool(re.search(r"\.hotplug\s*=\s*true\b", body))
+    hotplug = bool(re.search(r"\.hotplug\s*=\s*true\b", body))
+    return subsystem, chip, faces, hotplug, arch_of(text)
 
 
 def load_driver(path):
     """A driver from its source file."""
-    subsystem, chip, faces, hotplug = _scan(path)
+    subsystem, chip, faces, hotplug, arch = _scan(path)
     name = f"{subsystem}/{chip}"
     if path.is_relative_to(ROOT / "drivers") and path != ROOT / "drivers" / f"{name}.c":
         what = f"BB_DRIVER says {name}, so it belongs in drivers/{name}.c"
         raise ManifestError(f"{shown(path)}: {what}")
-    return Driver(name, path, faces, hotplug)
+    return Driver(name, path, faces, hotplug, arch)
 
 
 def _driver_names():
@@ -450,12 +482,20 @@ def _load_platform(path, chain):
         if protocol not in protocols():
             what = f"no boot protocol '{protocol}'{nearest(protocol, protocols())}"
             file.fail("boot", what, protocol)
+        source = ROOT / "core/boot" / f"{protocol.replace('-', '_')}.c"
+        only = arch_of(source.read_text(encoding="utf-8", errors="replace"))
+        if only not in (None, arch):
+            file.fail("boot", f"'{protocol}' starts arch {only}, and this is {arch}", protocol)
     if not boot:
         file.fail("boot", "must name a boot protocol: " + ", ".join(protocols()))
     load = file.get("load", int, base.load if base else None)
     if load is not None and (not 0 <= load < 1 << 48 or load % 4096):
         file.fail("load", "must be an address of whole pages, below 2^48")
     drivers = _find_drivers(file, base.drivers if base else None)
+    for driver in drivers:
+        if driver.arch not in (None, arch):
+            what = f"'{driver.name}' runs on arch {driver.arch} alone, and this is {arch}"
+            file.fail("drivers", what, driver.name)
     return Platform(
         name=path.parent.name if path.name == "platform.toml" else path.stem,
         path=path,
@@ -471,6 +511,33 @@ def _load_platform(path, chain):
         nodes=file.strings("nodes", base.nodes if base else ()),
         files=(path, *(base.files if base else ())),
     )
+
+
+@functools.cache
+def _machines(program):
+    """The machines that this QEMU knows; none where it is not installed."""
+    try:
+        listed = subprocess.run([program, "-M", "help"], text=True, timeout=20, check=False,
+                                stdin=subprocess.DEVNULL, capture_output=True).stdout
+    except (OSError, subprocess.TimeoutExpired):
+        return ()
+    return tuple(line.split()[0] for line in listed.splitlines()[1:] if line.strip())
+
+
+def check_machine(platform):
+    """Refuse a machine that QEMU does not know, where QEMU is there to ask."""
+    if not platform.qemu or platform.arch == "host":
+        return
+    machine = platform.qemu.machine.split(",")[0]
+    known = _machines(f"qemu-system-{platform.arch}")
+    if not known or machine in known:
+        return
+    for path in platform.files:
+        file = _File(path)
+        if "machine" in file.data.get("qemu", {}):
+            value = file.data["qemu"]["machine"]
+            what = f"QEMU has no machine '{machine}'{nearest(machine, known)}"
+            file.fail("qemu.machine", what, value)
 
 
 def all_platforms():
