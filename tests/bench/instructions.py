@@ -27,7 +27,7 @@ ICOUNT = ["-icount", "shift=4,sleep=off"]
 def ticks(platform, compiler, dtb=None):
     """(instructions to main, instructions to power-off) of hello."""
     machine = run.Machine(platform=platform, app="hello", buildtype="release", compiler=compiler,
-                          dtb=dtb, append="ticks", extra=ICOUNT)
+                          dtb=dtb, append="ticks", extra=ICOUNT, semihosting=False)
     boot = suites.Boot("hello", machine, [("expect", r"power off after \d+ ticks")])
     failure, seen = suites.play(boot, run.make(machine))
     if failure:

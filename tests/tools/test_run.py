@@ -2,6 +2,7 @@
 """The parts of `busbar run` and `busbar test` that need no guest."""
 import contextlib
 import io
+import json
 import shutil
 import subprocess
 import sys
@@ -90,6 +91,40 @@ class Leaving(unittest.TestCase):
         self.assertEqual(keys.feed(b"e\x01x"), (b"e", True))
 
 
+class Panics(unittest.TestCase):
+    TEXT = "busbar> write 0\r\n\r\npanic: write to read-only memory at 0x0\r\nelr 0x1\r\n"
+
+    def test_a_panic_is_a_failure_unless_it_was_expected(self):
+        self.assertIn("panic: write to", run.unexpected_panic(self.TEXT, [("expect", "elr")]))
+        self.assertIn("panic: write to", run.unexpected_panic(self.TEXT, []))
+        self.assertIsNone(run.unexpected_panic(self.TEXT, [("expect", "^panic: write")]))
+        self.assertIsNone(run.unexpected_panic("no panic: at all\n", []))
+
+
+class Arguments(unittest.TestCase):
+    def appended(self, **options):
+        argv = run.prepare(run.Machine("virt-arm64", **options), Path("a.img"), True).argv
+        return argv[argv.index("-append") + 1], "-no-reboot" in argv
+
+    def test_the_guest_can_tell_its_status(self):
+        self.assertEqual(self.appended(append="a=b"), ("node=busbar,semihosting a=b", True))
+        self.assertEqual(self.appended(semihosting=False), ("", True))
+        self.assertEqual(self.appended(reboot=True), ("node=busbar,semihosting", False))
+
+
+class Unit(Folder):
+    def test_a_skipped_test_inside_a_program_counts(self):
+        logs = self.folder / "meson-logs"
+        logs.mkdir()
+        text = "[ RUN      ] test_a\n[  SKIPPED ] test_a\n[  SKIPPED ] 1 test(s)"
+        (logs / "testlog.json").write_text(json.dumps(
+            {"name": "busbar / test_fdt", "result": "OK", "stdout": text}) + "\n")
+        results = suites.meson_results("unit/gcc", self.folder, "")
+        self.assertEqual([(result.name, result.status) for result in results],
+                         [("unit/gcc/test_fdt", "passed"),
+                          ("unit/gcc/test_fdt/test_a", "skipped")])
+
+
 class CommandLine(unittest.TestCase):
     def parsed(self, *words):
         return cli.make_parser().parse_args(words)
@@ -174,10 +209,10 @@ class Counting(unittest.TestCase):
 
 class Sizes(unittest.TestCase):
     def test_what_counts_as_core(self):
-        for path in ("core/node.c", "bus/mmio.c", "bus/mailbox.c"):
-            self.assertTrue(size.is_core(path), path)
-        for path in ("core/arch/aarch64/entry.c", "core/boot/host.c", "bus/usb/hub.c", "libfdt"):
-            self.assertFalse(size.is_core(path), path)
+        counted = {str(path.relative_to(suites.ROOT)) for path in size.core_sources()}
+        self.assertLessEqual({"core/node.c", "bus/mmio.c", "bus/mailbox.c"}, counted)
+        for path in counted:
+            self.assertFalse(path.startswith(("core/arch/", "core/boot/", "bus/usb/")), path)
 
 
 @unittest.skipUnless(shutil.which("aarch64-linux-gnu-gcc"), "needs aarch64-linux-gnu-gcc")

@@ -1,12 +1,17 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """`busbar run`: build an application and run it, on a terminal or unattended."""
 import os
+import re
 import termios
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from . import BusbarError, build, common, desk, manifest, setup, symbols, terminal, tree
 from .expect import Dialogue, Program, describe
+
+
+SEMIHOSTING = "node=busbar,semihosting"
+PANIC = re.compile(r"^\r*panic: .*", re.MULTILINE)
 
 
 @dataclass
@@ -23,6 +28,8 @@ class Machine:
     memory: str | None = None
     options: list = field(default_factory=list)  # of -machine, as "gic-version=3"
     extra: list = field(default_factory=list)  # for QEMU, as typed
+    semihosting: bool = True  # the guest's own exit status becomes QEMU's
+    reboot: bool = False  # an unattended guest may start again
 
 
 @dataclass
@@ -55,6 +62,12 @@ def make(machine):
     return build.build(platform, machine.app, machine.buildtype, machine.compiler, common.verbose)
 
 
+def reports_status(platform):
+    """Whether the guest can end QEMU with an exit status of its own."""
+    return platform.arch == "aarch64" and \
+        "power/semihosting" in (driver.name for driver in platform.drivers)
+
+
 def prepare(machine, image, unattended):
     """The command line that runs an image."""
     platform = manifest.load_platform(machine.platform)
@@ -82,8 +95,9 @@ def prepare(machine, image, unattended):
     argv += ["-kernel", image]
     if dtb:
         argv += ["-dtb", dtb]
-    argv += ["-append", machine.append]
-    if unattended:
+    words = [SEMIHOSTING] if machine.semihosting and reports_status(platform) else []
+    argv += ["-append", " ".join([*words, *([machine.append] if machine.append else [])])]
+    if unattended and not machine.reboot:
         argv += ["-no-reboot"]
     return Prepared([str(word) for word in argv + machine.extra], build.elf_of(image), False)
 
@@ -125,10 +139,20 @@ def unattended(prepared, steps, timeout):
         terminal.write_all(b"\n")
     if outcome.status is not None:
         common.note(f"{Path(prepared.argv[0]).name} {describe(outcome.status)}")
-    if outcome.failure:
-        common.note(outcome.failure)
+    failure = outcome.failure or unexpected_panic(dialogue.transcript.raw, steps)
+    if failure:
+        common.note(failure)
         return 1
     return 0
+
+
+def unexpected_panic(text, steps):
+    """One line about a panic that no --expect asked for, or None."""
+    asked = [re.compile(pattern, re.MULTILINE) for kind, pattern in steps if kind == "expect"]
+    for found in PANIC.finditer(text):
+        if not any(pattern.search(found[0].strip()) for pattern in asked):
+            return f"the guest ended with a {found[0].strip()}"
+    return None
 
 
 def run(machine, steps, timeout):

@@ -103,7 +103,8 @@ def have_sysroot():
 
 
 def have_trees():
-    return any(DTBS.glob("bcm2837-rpi-3-b.dtb"))
+    """The trees that the tests name; a kernel package brings all of them or none."""
+    return all((DTBS / f"{name}.dtb").is_file() for name in ("bcm2837-rpi-3-b", "bcm2711-rpi-4-b"))
 
 
 def find_dtb(name, folder=None):
@@ -277,7 +278,7 @@ def _fetch_trees(verbose):
     package = names[0] if ":" in names[0] else f"{names[0]}:arm64"
     _unpack(_download(package, verbose), keep)
     if not have_trees():
-        raise BusbarError(f"{package} held no bcm2837-rpi-3-b.dtb; give a tree with --dtb FILE")
+        raise BusbarError(f"{package} held no tree of a Raspberry Pi 3 and 4; give a tree with --dtb FILE")
 
 
 def describe():
