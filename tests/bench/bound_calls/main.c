@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Pairs of functions that tests/bench/bound_calls.py disassembles: call_<class> goes through the
- * public API, hand_<class> calls a function of this file directly. In a release build with one
- * driver of the class they must come out alike.
+ * public API, hand_<class> calls a function of this file directly, and inline_<class> does by hand
+ * what the driver does, should the compiler inline that. In a release build with one driver of the
+ * class the first must come out as the second or as the third.
  */
 #include <busbar/app.h>
 #include <busbar/console.h>
 #include <busbar/mailbox.h>
+#include <busbar/mmio.h>
 #include <busbar/rtc.h>
 
 #define KEEP __attribute__((noinline, used, retain))
@@ -45,6 +47,34 @@ KEEP int hand_rtc(struct bb_rtc *rtc, int64_t *seconds);
 KEEP int hand_rtc(struct bb_rtc *rtc, int64_t *seconds)
 {
     return direct_rtc(rtc, seconds);
+}
+
+/* A PL031 and a PL011 as their drivers know them. */
+struct clock {
+    struct bb_rtc rtc;
+    struct bb_regs regs;
+};
+
+struct uart {
+    struct bb_console console;
+    struct bb_regs regs;
+};
+
+KEEP int inline_rtc(struct bb_rtc *rtc, int64_t *seconds);
+KEEP int inline_rtc(struct bb_rtc *rtc, int64_t *seconds)
+{
+    *seconds = bb_read32(&bb_container_of(rtc, struct clock, rtc)->regs, 0);
+    return 0;
+}
+
+KEEP int inline_console(struct bb_console *console, const char *data, size_t size);
+KEEP int inline_console(struct bb_console *console, const char *data, size_t size)
+{
+    struct uart *uart = bb_container_of(console, struct uart, console);
+    size_t sent = 0;
+    while (sent < size && sent < INT32_MAX && !(bb_read32(&uart->regs, 0x18) & 1 << 5))
+        bb_write32(&uart->regs, 0, (uint8_t)data[sent++]);
+    return (int)sent;
 }
 
 KEEP int call_console(struct bb_console *console, const char *data, size_t size);
