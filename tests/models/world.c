@@ -13,7 +13,7 @@
 enum { ENABLE = 1, IMASK = 2, ISTATUS = 4 };
 
 /* Between two looks at the counter a real CPU takes time too; so a polling loop ends. */
-#define LOOK_NS 1000
+#define LOOK_NS 200
 #define MAX_STORM 1000
 /* A sleep with nothing to wake it would be for ever. */
 #define MAX_SLEEP (3600 * BB_SEC)
