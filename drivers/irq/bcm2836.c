@@ -83,7 +83,10 @@ static void bcm2836_disable(struct bb_irq *irq, uint32_t line)
         change(bcm2836, TIMER_CONTROL + own, 1u << line, 0);
     else if (line < LINE_GPU)
         change(bcm2836, MAILBOX_CONTROL + own, 1u << (line - LINE_MAILBOX), 0);
-    else if (line == LINE_GPU) /* there is no mask: let a parked core have it */
+    /* There is no mask here. irq/bcm2835 masks its own lines when it goes, so this is for what
+     * firmware left on and nobody owns: it must not come back to this core for ever. The core that
+     * gets it waits in firmware's spin table with interrupts masked, where they do not end WFE. */
+    else if (line == LINE_GPU)
         change(bcm2836, GPU_ROUTING, 3, (bcm2836->core + 1) & 3);
     else if (line == LINE_PMU)
         bb_write32(&bcm2836->regs, PMU_ROUTING_CLR, 1u << bcm2836->core);

@@ -58,7 +58,8 @@ struct bb_mailbox_channel {
 };
 int bb_mailbox_get(struct bb_device *device, size_t index, struct bb_mailbox_channel *channel);
 
-/* The mailbox bus: claims children of a node that speaks over a mailbox (it has mboxes). */
+/* The mailbox bus: claims children of a node that speaks over a mailbox (it has mboxes), and nodes
+ * that name such a node as their `firmware`. */
 extern const struct bb_bus bb_mailbox_bus;
 
 #endif
