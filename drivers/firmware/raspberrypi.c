@@ -25,6 +25,7 @@ enum {
     WORDS = VALUE + BB_FIRMWARE_MAX / 4 + 1,
 
     REQUEST = 0,
+    MAX_ANSWERS = 16, /* taken in one go: more than the FIFO holds */
 };
 #define RESPONSE_OK 0x80000000u
 #define RESPONSE_ERROR 0x80000001u
@@ -35,31 +36,50 @@ struct raspberrypi {
     struct bb_device device;
     struct bb_firmware firmware;
     struct bb_mailbox_channel channel;
-    struct bb_dma messages[2]; /* in turn: a late answer writes to the one that is not in use */
-    unsigned turn;
+    struct bb_dma messages[2]; /* after a time-out the device keeps one, until its late answer */
     struct bb_value revision_value;
     uint32_t revision;
 };
 
+/* Takes back what the firmware has answered. True when an answer names no message of ours. */
+static bool collect(struct raspberrypi *raspberrypi)
+{
+    bool foreign = false;
+    uint32_t address;
+
+    for (int left = MAX_ANSWERS; left > 0; left--) {
+        if (bb_mailbox_receive(raspberrypi->channel.mailbox, CHANNEL, &address))
+            break;
+        bool ours = false;
+        for (size_t i = 0; i < BB_ARRAY_SIZE(raspberrypi->messages); i++) {
+            struct bb_dma *message = &raspberrypi->messages[i];
+            if (!message->device_owns || (uint32_t)message->device != address)
+                continue;
+            bb_dma_sync_for_cpu(message);
+            ours = true;
+        }
+        foreign |= !ours;
+    }
+    return foreign;
+}
+
 /* Sends the message and waits until the firmware has given it back. */
 static int exchange(struct raspberrypi *raspberrypi, struct bb_dma *message)
 {
-    struct bb_mailbox *mailbox = raspberrypi->channel.mailbox;
-    uint32_t address = (uint32_t)message->device;
     uint64_t end = bb_time() + TIMEOUT;
-    uint32_t reply = 0;
+    bool foreign = false;
 
     bb_dma_sync_for_device(message);
-    int error = bb_mailbox_call(mailbox, CHANNEL, address, TIMEOUT, &reply);
-    if (error)
+    int error =
+        bb_mailbox_send(raspberrypi->channel.mailbox, CHANNEL, (uint32_t)message->device, TIMEOUT);
+    if (error) {
+        bb_dma_sync_for_cpu(message); /* the firmware never saw it */
         return error;
-    /* The answer to an earlier call that timed out may come first. */
-    while (reply != address) {
-        error = bb_mailbox_receive(mailbox, CHANNEL, &reply);
-        if ((error && error != -EAGAIN) || bb_time() >= end)
-            return -EPROTO;
     }
-    bb_dma_sync_for_cpu(message);
+    while (message->device_owns && bb_time() < end)
+        foreign |= collect(raspberrypi);
+    if (message->device_owns)
+        return foreign ? -EPROTO : -ETIMEDOUT;
     return 0;
 }
 
@@ -67,14 +87,17 @@ static int raspberrypi_call(struct bb_firmware *firmware, uint32_t tag, void *bu
                             size_t request, size_t capacity)
 {
     struct raspberrypi *raspberrypi = bb_container_of(firmware, struct raspberrypi, firmware);
-    struct bb_dma *dma = &raspberrypi->messages[raspberrypi->turn ^= 1];
-    uint32_t *message = dma->cpu;
+    struct bb_dma *dma = &raspberrypi->messages[0];
     size_t room = request > capacity ? request : capacity;
 
     if (request % 4 || capacity % 4 || room > BB_FIRMWARE_MAX)
         return -EINVAL;
+    (void)collect(raspberrypi); /* late answers, and words that nobody asked for */
     if (dma->device_owns)
-        bb_dma_sync_for_cpu(dma);
+        dma = &raspberrypi->messages[1];
+    if (dma->device_owns)
+        return -EBUSY;
+    uint32_t *message = dma->cpu;
     memset(message, 0, dma->size);
     message[MESSAGE_SIZE] = (uint32_t)(4 * (VALUE + 1) + room);
     message[MESSAGE_CODE] = REQUEST;

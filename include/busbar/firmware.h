@@ -24,7 +24,8 @@ struct bb_firmware_ops {
      * One property tag. `buffer` holds `request` bytes in and has room for `capacity` bytes out,
      * both multiples of 4. Returns the response length in bytes as the firmware gave it, at most
      * `capacity`; -ENOTSUP when the firmware does not know the tag, -EPROTO when its answer is
-     * malformed or longer than the room, -EIO when it reports failure, -ETIMEDOUT. Thread context.
+     * malformed or longer than the room, -EIO when it reports failure, -ETIMEDOUT, -EBUSY while it
+     * still owes the answers to earlier calls that timed out. Thread context.
      */
     int (*call)(struct bb_firmware *firmware, uint32_t tag, void *buffer, size_t request,
                 size_t capacity);

@@ -178,6 +178,31 @@ static void test_late_answer(void **state)
     assert_int_equal(value, 25000);
 }
 
+/* A message is not used again before its answer, however late. */
+static void test_late_answers(void **state)
+{
+    uint32_t value = 0;
+
+    (void)state;
+    start();
+    struct bb_firmware *firmware = face_at(firmware, PI_FIRMWARE);
+    pi.mailbox.latency = 10 * BB_SEC;
+    assert_int_equal(temperature(firmware, &value), -ETIMEDOUT);
+    assert_int_equal(temperature(firmware, &value), -ETIMEDOUT);
+    uint64_t begin = bb_time();
+    assert_int_equal(temperature(firmware, &value), -EBUSY);
+    assert_true(bb_time() - begin < BB_MSEC);
+    assert_int_equal(pi.mailbox.in_count, 2); /* nothing more was asked */
+    bb_sleep(9 * BB_SEC);                     /* the first answer has come */
+    pi.mailbox.latency = 20 * BB_USEC;
+    assert_int_equal(temperature(firmware, &value), -ETIMEDOUT); /* behind the second */
+    bb_sleep(20 * BB_SEC);
+    for (unsigned i = 0; i < 4; i++) {
+        assert_int_equal(temperature(firmware, &value), 8);
+        assert_int_equal(value, 25000);
+    }
+}
+
 static void test_full_then_free(void **state)
 {
     uint32_t value = 0;
@@ -205,6 +230,37 @@ static void test_lengths(void **state)
     assert_int_equal(bb_firmware_call(firmware, UNKNOWN, words, 0, 0), -ENOTSUP);
 }
 
+static void test_bus(void **state)
+{
+    (void)state;
+    world_start(1000000000);
+    tree_begin(1, 1);
+    tree_device("speaks", "nobody,knows");
+    tree_cells("mboxes", 7, 0);
+    tree_cells("phandle", 1);
+    tree_open("child");
+    tree_close();
+    tree_close();
+    tree_open("silent");
+    tree_cells("phandle", 2);
+    tree_close();
+    for (uint32_t i = 1; i <= 3; i++) { /* 3: no such phandle */
+        tree_open(i == 1 ? "one" : i == 2 ? "two" : "three");
+        tree_cells("firmware", i);
+        tree_close();
+    }
+    tree_open("text");
+    tree_strings("firmware", "psci.bin");
+    tree_close();
+    boot_tree(NULL);
+    assert_true(bb_mailbox_bus.claims(bb_node_find("/speaks/child")));
+    assert_true(bb_mailbox_bus.claims(bb_node_find("/one")));
+    assert_false(bb_mailbox_bus.claims(bb_node_find("/two")));
+    assert_false(bb_mailbox_bus.claims(bb_node_find("/three")));
+    assert_false(bb_mailbox_bus.claims(bb_node_find("/text")));
+    assert_false(bb_mailbox_bus.claims(bb_node_root()));
+}
+
 static void test_far_memory(void **state)
 {
     (void)state;
@@ -215,15 +271,16 @@ static void test_far_memory(void **state)
 
 int main(void)
 {
-    struct CMUnitTest tests[10 + BB_ARRAY_SIZE(modes)] = {
-        cmocka_unit_test(test_call),        cmocka_unit_test(test_interrupt_left_on),
-        cmocka_unit_test(test_words),       cmocka_unit_test(test_flood),
-        cmocka_unit_test(test_full),        cmocka_unit_test(test_answers),
-        cmocka_unit_test(test_late_answer), cmocka_unit_test(test_full_then_free),
-        cmocka_unit_test(test_lengths),     cmocka_unit_test(test_far_memory),
+    struct CMUnitTest tests[12 + BB_ARRAY_SIZE(modes)] = {
+        cmocka_unit_test(test_call),         cmocka_unit_test(test_interrupt_left_on),
+        cmocka_unit_test(test_words),        cmocka_unit_test(test_flood),
+        cmocka_unit_test(test_full),         cmocka_unit_test(test_answers),
+        cmocka_unit_test(test_late_answer),  cmocka_unit_test(test_full_then_free),
+        cmocka_unit_test(test_lengths),      cmocka_unit_test(test_far_memory),
+        cmocka_unit_test(test_late_answers), cmocka_unit_test(test_bus),
     };
     for (size_t i = 0; i < BB_ARRAY_SIZE(modes); i++)
-        tests[10 + i] = (struct CMUnitTest){modes[i].name, test_probe_survives, NULL, NULL,
+        tests[12 + i] = (struct CMUnitTest){modes[i].name, test_probe_survives, NULL, NULL,
                                             (void *)(uintptr_t)i};
     return run_apart(tests, BB_ARRAY_SIZE(tests));
 }
