@@ -40,7 +40,10 @@ void conformance_run(struct conformance *run)
         for (struct bb_face *face = bb_face_first(suites[i]->class); face; face = face->next) {
             run->suite = suites[i]->name;
             run->device = face->device->name;
+            unsigned before = run->passed;
             suites[i]->run(run, face);
+            bb_print(BB_INFO, "%s of %s: %u passed", run->suite, face->device->driver->name,
+                     run->passed - before);
         }
     }
 }

@@ -125,6 +125,17 @@ class Unit(Folder):
                           ("unit/gcc/test_fdt/test_a", "skipped")])
 
 
+class Conformance(unittest.TestCase):
+    TEXT = "[ 0.1] rtc of rtc/pl031: 26 passed\nirq of irq/gic_v2: 0 passed\n26 passed, 0 failed, 1 s"
+
+    def test_every_device_must_have_been_checked(self):
+        said = suites.conformance_failure
+        self.assertIsNone(said(self.TEXT, ["rtc of rtc/pl031"]))
+        self.assertIn("irq/gic_v2", said(self.TEXT, ["rtc of rtc/pl031", "irq of irq/gic_v2"]))
+        self.assertIn("verdict", said(self.TEXT.replace("0 failed", "1 failed"), []))
+        self.assertIn("verdict", said("0 passed, 0 failed", []))
+
+
 class CommandLine(unittest.TestCase):
     def parsed(self, *words):
         return cli.make_parser().parse_args(words)

@@ -219,6 +219,18 @@ def boot_cases():
 
 
 VERDICT = r"^(\d+) passed, (\d+) failed"
+CHECKED = r"\b(\w+ of \w+/\w+): [1-9]\d* passed"
+
+
+def conformance_failure(text, required):
+    """What is wrong with an output of the application `conformance`, or None. Each of `required`
+    ("rtc of rtc/pl031") must have been checked."""
+    verdict = re.search(VERDICT, text, re.MULTILINE)
+    if not verdict or int(verdict[2]) or not int(verdict[1]):
+        return "the verdict is not 0 failed"
+    checked = set(re.findall(CHECKED, text))
+    missing = [line for line in required if line not in checked]
+    return f"not checked: {', '.join(missing)}" if missing else None
 
 
 def conformance_cases():
@@ -227,19 +239,23 @@ def conformance_cases():
         app = manifest.load_app("conformance").name
     except manifest.ManifestError:
         return []
+    devices = tomllib.loads((ROOT / "tests/conformance/devices.toml").read_text(encoding="utf-8"))
 
     def conformance_case(platform):
         boot = Boot(platform.name, run.Machine(platform.name, app), [("expect", VERDICT)],
-                    timeout=180)
+                    timeout=180, exit_status=0)
         case = boot_case("conformance", boot)
         play_case = case.run
 
         def go(image):
             results = play_case(image)
             for result in results:
-                verdict = re.search(VERDICT, result.output.replace("\r", ""), re.MULTILINE)
-                if result.status == "passed" and (int(verdict[2]) or not int(verdict[1])):
-                    result.status = "failed"
+                text = result.output.replace("\r", "")
+                failure = conformance_failure(text, devices.get(platform.name, ()))
+                if platform.name not in devices:
+                    failure = f"tests/conformance/devices.toml has no list for {platform.name}"
+                if result.status == "passed" and failure:
+                    result.status, result.output = "failed", f"{text}\n{failure}\n"
             return results
         case.run = go
         return case
