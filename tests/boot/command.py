@@ -79,10 +79,22 @@ def main():
     well &= check("a panic has functions and lines",
                   re.search(r"^elr 0x\w+  .*run at apps/monitor/write\.c:\d+$",
                             heard[1].replace("\r", ""), re.MULTILINE), *heard)
+    last = heard[2].strip().splitlines()[-1]
+    well &= check("and is a failure that is told", heard[0] == 1 and "panic: write to" in last, *heard)
 
     heard = busbar("run", "virt-arm64", typed="uptime\ndate\n")
     well &= check("a script on stdin is typed and answered", heard[0] == 0
                   and re.search(r"up \d.*20\d\d-\d\d-\d\d", heard[1], re.DOTALL), *heard)
+
+    for platform in ("host", "virt-arm64"):
+        began = time.monotonic()
+        heard = busbar("run", platform, "--timeout", "40")
+        well &= check(f"nothing on stdin ends {platform} at its prompt",
+                      heard[0] == 0 and time.monotonic() - began < 30, *heard)
+
+    heard = busbar("run", "raspi3b", "--app", str(ROOT / "tests/apps/fault"), "--append",
+                   "fault=exit")
+    well &= check("what bb_main returns is the exit status", heard[0] == 3, *heard)
 
     status, output, restored = on_a_terminal()
     well &= check("Ctrl-A x leaves", status == 0 and "up " in output, output)
