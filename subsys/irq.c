@@ -4,9 +4,21 @@
 #include <busbar/hooks.h>
 #include <busbar/irq.h>
 #include <busbar/log.h>
+#include <busbar/poll.h>
 
 static struct bb_face_list controllers;
 static struct bb_irq *root;
+
+enum { CHECK_AFTER = 50000 };
+static uint32_t deliveries; /* wraps: only whether it changed counts */
+static uint32_t progress;   /* grows when bb_poll() runs, and when a stuck line was masked */
+
+static void polled(struct bb_work *work)
+{
+    (void)work;
+    progress++;
+}
+static struct bb_work poll_seen = {.run = polled};
 
 static int removed_translate(struct bb_irq *irq, const struct bb_phandle_args *args, uint32_t *line,
                              enum bb_trigger *trigger)
@@ -98,7 +110,8 @@ int bb_interrupt_get(struct bb_device *device, size_t index,
     if (error)
         return error;
     struct bb_irq *irq = bb_container_of(face, struct bb_irq, face);
-    *interrupt = (struct bb_interrupt){.device = device, .handler = handler};
+    *interrupt = (struct bb_interrupt){
+        .device = device, .handler = handler, .next_check = CHECK_AFTER, .progress = progress - 1};
     error = ops_of(irq)->translate(irq, &args, &interrupt->line, &interrupt->trigger);
     if (error)
         return bb_fail(device, "interrupts", error);
@@ -116,9 +129,28 @@ int bb_interrupt_get(struct bb_device *device, size_t index,
     return error;
 }
 
+/* The second look without progress finds the line stuck. Of a cascade, that is the inner one: its
+ * masking is progress for the outer. */
+static void check_stuck(struct bb_interrupt *interrupt)
+{
+    struct bb_irq *irq = interrupt->irq;
+    interrupt->next_check = interrupt->count + CHECK_AFTER;
+    if (interrupt->progress != progress) {
+        interrupt->progress = progress;
+        bb_work_queue(&poll_seen);
+        return;
+    }
+    progress++;
+    irq->stuck++;
+    ops_of(irq)->disable(irq, interrupt->line);
+    bb_print(BB_ERROR, "%s: interrupt %u never goes quiet, %s does not answer it: masked",
+             irq->face.device->name, interrupt->line, interrupt->device->name);
+}
+
 void bb_irq_deliver(struct bb_irq *irq, uint32_t line)
 {
     bool owned = false;
+    uint32_t number = ++deliveries;
     for (struct bb_interrupt *interrupt = *bucket(irq, line); interrupt;
          interrupt = interrupt->next) {
         if (interrupt->line != line)
@@ -128,6 +160,9 @@ void bb_irq_deliver(struct bb_irq *irq, uint32_t line)
         struct bb_device *previous = bb_device_enter(interrupt->device);
         interrupt->handler(interrupt);
         bb_device_leave(previous);
+        /* Not that of a controller which passed something on. */
+        if (interrupt->count >= interrupt->next_check && deliveries == number)
+            check_stuck(interrupt);
     }
     if (owned)
         return;
@@ -158,9 +193,13 @@ int bb_irq_set_root(struct bb_irq *irq)
 static int irq_notify(struct bb_face *face, bool running)
 {
     struct bb_irq *irq = bb_container_of(face, struct bb_irq, face);
-    if (running)
-        return bb_publish_u64(face->device, &irq->unowned_value, "unowned", "interrupts",
-                              &irq->unowned);
+    if (running) {
+        int error = bb_publish_u64(face->device, &irq->unowned_value, "unowned", "interrupts",
+                                   &irq->unowned);
+        return error
+                   ? error
+                   : bb_publish_u64(face->device, &irq->stuck_value, "stuck", "lines", &irq->stuck);
+    }
     if (irq == root) {
         bb_hooks.interrupt = NULL;
         root = NULL;

@@ -6,6 +6,7 @@
 #include <busbar/irq.h>
 #include <busbar/log.h>
 #include <busbar/mmio.h>
+#include <busbar/poll.h>
 #include <busbar/store.h>
 #include <core/core.h>
 
@@ -216,6 +217,32 @@ static void test_nobody_owns_it(void **state)
     assert_int_equal(*(const uint64_t *)value->pointer, 1);
 }
 
+static void test_a_line_that_never_goes_quiet(void **state)
+{
+    (void)state;
+    start();
+    bb_bind_all();
+    struct user *five = user_at("/five");
+    bb_poll();
+    for (unsigned i = 0; i < 300000; i++) { /* often, but the program goes on */
+        bb_irq_deliver(chip_irq(), 5 + BB_IRQ_BUCKETS);
+        if (i % 10000 == 0)
+            bb_poll();
+    }
+    assert_int_equal(notes.disables[5 + BB_IRQ_BUCKETS], 0);
+    unsigned before = five->handled;
+    while (!notes.disables[5] && five->handled < 1000000)
+        bb_irq_deliver(chip_irq(), 5);
+    assert_in_range(five->handled - before, 50000, 100000);
+    assert_int_equal(notes.disables[5], 1);
+    assert_int_equal(chip_irq()->stuck, 1);
+    bb_poll();
+    assert_int_equal(logged("chip: interrupt 5 never goes quiet"), 1);
+    assert_non_null(bb_value_find("chip.stuck"));
+    bb_irq_deliver(chip_irq(), 5 + BB_IRQ_BUCKETS);
+    assert_int_equal(user_at("/same-bucket")->handled, 300001);
+}
+
 static void test_the_root_dispatches(void **state)
 {
     (void)state;
@@ -275,6 +302,7 @@ int main(void)
         cmocka_unit_test(test_sharers_agree_on_the_trigger),
         cmocka_unit_test(test_a_wrong_specifier_is_refused),
         cmocka_unit_test(test_nobody_owns_it),
+        cmocka_unit_test(test_a_line_that_never_goes_quiet),
         cmocka_unit_test(test_the_root_dispatches),
         cmocka_unit_test(test_the_root_leaves),
         cmocka_unit_test(test_a_line_that_cannot_be_enabled),
