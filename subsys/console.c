@@ -213,12 +213,29 @@ static bool is_named(const struct bb_console *console, const char *parameter)
     return strcmp(device->name, name) == 0 || bb_node_find(name) == device->node;
 }
 
+/* With the first poll, when all are there that the tree describes. */
+static void tell_wrong_name(struct bb_work *work)
+{
+    const char *parameter = bb_param_get("console");
+    struct bb_console *console = bb_console_first();
+    (void)work;
+    while (console && !is_named(console, parameter))
+        console = bb_console_next(console);
+    if (!console)
+        bb_print(BB_INFO, "console=%s names no console: all are used", parameter);
+}
+static struct bb_work wrong_name = {.run = tell_wrong_name};
+
 /* A console= that names none of the running ones (firmware appends its own) selects them all. */
 static void select_consoles(void)
 {
+    static bool told;
     const char *parameter = bb_param_get("console");
     struct bb_console *console;
     bool any = false;
+    if (parameter && !told)
+        bb_work_queue(&wrong_name);
+    told = true;
     for (console = bb_console_first(); console; console = bb_console_next(console)) {
         console->selected = parameter && is_named(console, parameter);
         any |= console->selected;

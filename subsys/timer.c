@@ -4,6 +4,8 @@
 
 #include <busbar/arch.h>
 #include <busbar/hooks.h>
+#include <busbar/log.h>
+#include <busbar/poll.h>
 #include <busbar/timer.h>
 
 static struct bb_face_list timers;
@@ -76,12 +78,29 @@ static bool is_named(const struct bb_device *device)
     return name && (strcmp(device->name, name) == 0 || bb_node_find(name) == device->node);
 }
 
+/* With the first poll, when all are there that the tree describes. */
+static void tell_wrong_name(struct bb_work *work)
+{
+    struct bb_timer *timer = bb_timer_first();
+    (void)work;
+    while (timer && !is_named(timer->face.device))
+        timer = bb_timer_next(timer);
+    if (!timer)
+        bb_print(BB_INFO, "timer=%s names no timer: %s is used", bb_param_get("timer"),
+                 has_source() ? source->face.device->name : "none");
+}
+static struct bb_work wrong_name = {.run = tell_wrong_name};
+
 static int timer_notify(struct bb_face *face, bool running)
 {
     struct bb_timer *timer = bb_container_of(face, struct bb_timer, face);
     if (running) {
         if (timer->hz == 0 || timer->hz > 10000000000ull)
             return bb_fail(face->device, "frequency", -EINVAL);
+        static bool told;
+        if (bb_param_get("timer") && !told)
+            bb_work_queue(&wrong_name);
+        told = true;
         if (!has_source() || timer == source || is_named(face->device))
             use(timer);
         return 0;

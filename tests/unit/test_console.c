@@ -229,6 +229,29 @@ static void test_console_parameter(void **state)
             fail_msg("wrong choice for \"%s\"", choices[i].command_line);
 }
 
+static int tells(void *context)
+{
+    const char *command_line = context;
+    start(command_line);
+    bb_poll();
+    bb_param_report_unknown();
+    if (logged("unknown parameters"))
+        return 2;
+    return (int)logged("names no console: all are used");
+}
+
+static void test_wrong_console_parameter(void **state)
+{
+    char right[] = "console=serial7", wrong[] = "console=zzz", none[] = "";
+    (void)state;
+    assert_int_equal(run_child(tells, right), 0);
+    assert_int_equal(run_child(tells, none), 0);
+    assert_int_equal(run_child(tells, wrong), 1);
+    start("console=zzz");
+    bb_poll();
+    assert_int_equal(logged("console=zzz names no console: all are used"), 1);
+}
+
 static void test_the_log_survives_its_consoles(void **state)
 {
     (void)state;
@@ -320,6 +343,7 @@ int main(void)
         cmocka_unit_test(test_time_that_stands_still_ends_the_wait_too),
         cmocka_unit_test(test_the_log_goes_to_every_console),
         cmocka_unit_test(test_console_parameter),
+        cmocka_unit_test(test_wrong_console_parameter),
         cmocka_unit_test(test_the_log_survives_its_consoles),
         cmocka_unit_test(test_input_comes_in_order),
         cmocka_unit_test(test_full_ring_loses_the_newest),

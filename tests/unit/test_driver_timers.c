@@ -5,6 +5,7 @@
 #include <busbar/poll.h>
 #include <busbar/timer.h>
 
+#include <core/core.h>
 #include <tests/models/boards.h>
 
 static unsigned fired;
@@ -134,6 +135,25 @@ static void test_system_stale_match(void **state)
     assert_int_equal(pi.system_timer.status & 8, 0);
 }
 
+static int wrong_name(void *context)
+{
+    const char *command_line = context;
+    pi_prepare(NULL);
+    boot(command_line);
+    bb_poll();
+    bb_param_report_unknown();
+    return (int)(logged("timer=nosuch names no timer") + 10 * logged("unknown parameters"));
+}
+
+static void test_timer_parameter(void **state)
+{
+    char wrong[] = "timer=nosuch", right[] = "timer=timer@7e003000", none[] = "";
+    (void)state;
+    assert_int_equal(run_child(wrong_name, wrong), 1);
+    assert_int_equal(run_child(wrong_name, right), 0);
+    assert_int_equal(run_child(wrong_name, none), 0);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -144,6 +164,7 @@ int main(void)
         cmocka_unit_test(test_system_far),
         cmocka_unit_test(test_system_near),
         cmocka_unit_test(test_system_stale_match),
+        cmocka_unit_test(test_timer_parameter),
     };
     return run_apart(tests, BB_ARRAY_SIZE(tests));
 }
