@@ -2,14 +2,13 @@
 #include <string.h>
 
 #include <busbar/board.h>
-#include <busbar/clock.h>
 #include <busbar/firmware.h>
-#include <busbar/store.h>
 #include <busbar/thermal.h>
 
 #include "command.h"
 
 #define MAX_TAG_WORDS 12
+#define GET_CLOCK_RATE 0x30002
 
 static int board(void)
 {
@@ -34,15 +33,21 @@ static int board(void)
     return 0;
 }
 
+/* The firmware's ids from 1; a rate of 0 is its way to say that the board has no such clock. */
 static int clocks(void)
 {
-    char name[96], text[32];
-    for (const struct bb_value *value = bb_value_first(); value; value = value->next) {
-        if (strcmp(value->unit, "Hz") != 0)
-            continue;
-        bb_value_name(value, name, sizeof(name));
-        bb_value_text(value, text, sizeof(text));
-        say("%-28s %s Hz\n", name, text);
+    static const char *const names[] = {"emmc", "uart",  "arm",   "core",     "v3d",
+                                        "h264", "isp",   "sdram", "pixel",    "pwm",
+                                        "hevc", "emmc2", "m2mc",  "pixel_bvb"};
+    for (uint32_t i = 0; i < BB_ARRAY_SIZE(names); i++) {
+        uint32_t words[2] = {i + 1};
+        int got = bb_firmware_call(bb_firmware_first(), GET_CLOCK_RATE, words, 4, sizeof(words));
+        if (got < 0)
+            return got;
+        if (got < 8 || words[0] != i + 1)
+            return -EPROTO;
+        if (words[1])
+            say("%-12s %u Hz\n", names[i], words[1]);
     }
     return 0;
 }

@@ -6,7 +6,6 @@
 #include <busbar/clock.h>
 #include <busbar/firmware.h>
 #include <busbar/mailbox.h>
-#include <busbar/store.h>
 
 enum {
     GET_CLOCK_STATE = 0x30001,
@@ -19,17 +18,10 @@ enum {
     CLOCKS = 15, /* ids 1 to 14 */
 };
 
-static const char *const names[CLOCKS] = {
-    NULL,    "emmc",  "uart", "arm",  "core",  "v3d",  "h264",      "isp",
-    "sdram", "pixel", "pwm",  "hevc", "emmc2", "m2mc", "pixel_bvb",
-};
-
 struct raspberrypi {
     struct bb_device device;
     struct bb_clock clock;
     struct bb_firmware *firmware;
-    struct bb_value values[CLOCKS];
-    uint64_t hz[CLOCKS]; /* as last asked; 0: the board has no such clock */
 };
 
 /* `words` begin with the clock's id; the answer is the id and one value. */
@@ -53,7 +45,6 @@ static int raspberrypi_rate(struct bb_clock *clock, uint32_t output, uint64_t *h
 
     if (error)
         return error;
-    raspberrypi->hz[output] = words[1];
     *hz = words[1];
     return words[1] ? 0 : -EINVAL; /* the firmware's way to say that there is none */
 }
@@ -68,10 +59,7 @@ static int raspberrypi_set_rate(struct bb_clock *clock, uint32_t output, uint64_
     int error = ask(raspberrypi, SET_CLOCK_RATE, words, 12);
     if (error)
         return error;
-    if (words[1] == 0)
-        return -EINVAL;
-    raspberrypi->hz[output] = words[1];
-    return 0;
+    return words[1] ? 0 : -EINVAL;
 }
 
 static int raspberrypi_enable(struct bb_clock *clock, uint32_t output, bool on)
@@ -96,19 +84,7 @@ static int raspberrypi_enable(struct bb_clock *clock, uint32_t output, bool on)
 
 static int raspberrypi_probe(struct bb_device *device)
 {
-    struct raspberrypi *raspberrypi = bb_container_of(device, struct raspberrypi, device);
-    int error = bb_firmware_get(device, &raspberrypi->firmware);
-
-    for (uint32_t id = 1; id < CLOCKS && !error; id++) {
-        uint64_t hz;
-        error = raspberrypi_rate(&raspberrypi->clock, id, &hz);
-        if (error == -EINVAL)
-            error = 0;
-        else if (!error)
-            error = bb_publish_u64(device, &raspberrypi->values[id], names[id], "Hz",
-                                   &raspberrypi->hz[id]);
-    }
-    return error;
+    return bb_firmware_get(device, &bb_container_of(device, struct raspberrypi, device)->firmware);
 }
 
 const struct bb_clock_ops bb_ops_clock_raspberrypi = {

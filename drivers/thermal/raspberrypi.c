@@ -18,8 +18,8 @@ struct raspberrypi {
     struct bb_device device;
     struct bb_thermal thermal;
     struct bb_firmware *firmware;
-    struct bb_value temperature_value, limit_value;
-    int64_t temperature, limit; /* as last asked */
+    struct bb_value limit_value;
+    int64_t limit;
 };
 
 static int ask(struct raspberrypi *raspberrypi, uint32_t tag, int32_t *millicelsius)
@@ -38,11 +38,8 @@ static int ask(struct raspberrypi *raspberrypi, uint32_t tag, int32_t *millicels
 static int raspberrypi_temperature(struct bb_thermal *thermal, int32_t *millicelsius)
 {
     struct raspberrypi *raspberrypi = bb_container_of(thermal, struct raspberrypi, thermal);
-    int error = ask(raspberrypi, GET_TEMPERATURE, millicelsius);
 
-    if (!error)
-        raspberrypi->temperature = *millicelsius;
-    return error;
+    return ask(raspberrypi, GET_TEMPERATURE, millicelsius);
 }
 
 static int raspberrypi_limit(struct bb_thermal *thermal, int32_t *millicelsius)
@@ -66,9 +63,7 @@ static int raspberrypi_probe(struct bb_device *device)
     error = raspberrypi_temperature(&raspberrypi->thermal, &millicelsius);
     if (error)
         return bb_fail(device, "temperature", error);
-    error = bb_publish(device, &raspberrypi->temperature_value, BB_VALUE_I64, "temperature", "mC",
-                       &raspberrypi->temperature);
-    if (!error && raspberrypi_limit(&raspberrypi->thermal, &millicelsius) == 0)
+    if (raspberrypi_limit(&raspberrypi->thermal, &millicelsius) == 0)
         error = bb_publish(device, &raspberrypi->limit_value, BB_VALUE_I64, "limit", "mC",
                            &raspberrypi->limit);
     return error;
