@@ -34,9 +34,11 @@ static int set(const char *day, const char *time)
     int error = bb_date_to_seconds(&date, &seconds);
     if (error < 0)
         return error;
-    bb_wall_set(seconds);
     struct bb_rtc *rtc = bb_rtc_first();
-    return rtc ? bb_rtc_set_time(rtc, seconds) : 0;
+    error = rtc ? bb_rtc_set_time(rtc, seconds) : 0;
+    if (error == 0)
+        bb_wall_set(seconds);
+    return error;
 }
 
 static int run(int argc, char **argv)

@@ -52,7 +52,7 @@ int bb_main(void)
 {
     char *words[MAX_WORDS + 1] = {NULL};
     if (!bb_console_first()) {
-        bb_print(BB_ERROR, "monitor: no console takes input");
+        bb_print(BB_ERROR, "monitor: there is no console to read from");
         return 1;
     }
     say("%s\n`help` lists the commands\n", bb_version());

@@ -3,8 +3,9 @@
  * Real-time clocks: seconds since 1970-01-01 00:00:00 UTC, and calendar arithmetic (proleptic
  * Gregorian, no leap seconds, as POSIX time).
  *
+ *     struct bb_rtc *rtc = bb_rtc_first(); // NULL: this machine has none
  *     int64_t now;
- *     if (bb_rtc_get_time(bb_rtc_first(), &now) == 0) ...
+ *     if (rtc && bb_rtc_get_time(rtc, &now) == 0) ...
  */
 #ifndef BUSBAR_RTC_H
 #define BUSBAR_RTC_H
