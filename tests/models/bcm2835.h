@@ -19,6 +19,7 @@ void model_system_timer_map(struct model_system_timer *timer, uint64_t base);
 /* GPIO, chapter 6: 54 pins. */
 struct model_bcm2835_gpio {
     struct model model;
+    struct wire irq[3]; /* pins 0 to 27, 28 to 45, 46 to 53 */
     uint32_t fsel[6];
     uint32_t latch[2];                      /* what the set and clear registers made */
     uint32_t outside[2];                    /* what the world drives on inputs */
@@ -28,6 +29,8 @@ struct model_bcm2835_gpio {
     uint8_t pull[54]; /* 0 none, 1 down, 2 up: as applied; 3 before */
 };
 void model_bcm2835_gpio_map(struct model_bcm2835_gpio *gpio, uint64_t base);
+/* The world drives a pin. */
+void model_bcm2835_gpio_input(struct model_bcm2835_gpio *gpio, unsigned pin, bool level);
 unsigned model_bcm2835_gpio_function(const struct model_bcm2835_gpio *gpio, unsigned pin);
 
 /* AUX with its mini UART, chapter 2. */

@@ -59,6 +59,40 @@ static uint32_t levels(const struct model_bcm2835_gpio *gpio, unsigned bank)
     return value;
 }
 
+enum { RISING, FALLING, HIGH, LOW, ASYNC_RISING, ASYNC_FALLING };
+
+/* Edges are latched when they come; a level latches again for as long as it stands. */
+static void update(struct model_bcm2835_gpio *gpio)
+{
+    static const unsigned char first[] = {0, 28, 46, PINS};
+    bool pending[3] = {false};
+
+    for (unsigned bank = 0; bank < 2; bank++) {
+        uint32_t level = levels(gpio, bank);
+        gpio->events[bank] |= level & gpio->event_enable[HIGH][bank];
+        gpio->events[bank] |= ~level & gpio->event_enable[LOW][bank];
+    }
+    for (unsigned i = 0; i < 3; i++) {
+        for (unsigned pin = first[i]; pin < first[i + 1]; pin++)
+            pending[i] |= gpio->events[pin / 32] >> pin % 32 & 1;
+        wire_set(&gpio->irq[i], pending[i]);
+    }
+}
+
+void model_bcm2835_gpio_input(struct model_bcm2835_gpio *gpio, unsigned pin, bool level)
+{
+    unsigned bank = pin / 32;
+    uint32_t bit = 1u << pin % 32;
+
+    if (level != !!(gpio->outside[bank] & bit)) {
+        uint32_t(*enable)[2] = gpio->event_enable;
+        gpio->outside[bank] ^= bit;
+        gpio->events[bank] |= bit & (level ? enable[RISING][bank] | enable[ASYNC_RISING][bank]
+                                           : enable[FALLING][bank] | enable[ASYNC_FALLING][bank]);
+    }
+    update(gpio);
+}
+
 static uint32_t gpio_read(struct model *model, uint32_t offset, unsigned width)
 {
     struct model_bcm2835_gpio *gpio = bb_container_of(model, struct model_bcm2835_gpio, model);
@@ -105,8 +139,10 @@ static void gpio_write(struct model *model, uint32_t offset, unsigned width, uin
         gpio->latch[(offset - GPCLR) / 4] &= ~value;
     } else if (offset < GPREN) {
         gpio->events[(offset - GPEDS) / 4] &= ~value;
+        update(gpio);
     } else if (offset < GPPUD) {
         gpio->event_enable[(offset - GPREN) / 12][(offset - GPREN) % 12 / 4] = value;
+        update(gpio);
     } else if (offset == GPPUD) {
         model_require(model, value != 3, "GPPUD = 3 is reserved");
         /* Taking the value away while clocked is the datasheet's own order, after its wait. */

@@ -13,7 +13,7 @@ enum {
     PHANDLE_FIRMWARE,
     PHANDLE_CPRMAN,
     PHANDLE_AUX,
-    PHANDLE_GPIO,
+    PHANDLE_GPIO = PI_GPIO_PHANDLE,
     PHANDLE_UART0_PINS,
     PHANDLE_UART1_PINS,
 };
@@ -183,6 +183,8 @@ static void wire_up(void)
     for (unsigned i = 0; i < 4; i++)
         pi.system_timer.irq[i] = model_armctrl_wire(&pi.armctrl, 1, i);
     pi.mailbox.irq = model_armctrl_wire(&pi.armctrl, 0, 1);
+    for (unsigned i = 0; i < 3; i++)
+        pi.gpio.irq[i] = model_armctrl_wire(&pi.armctrl, 2, 17 + i);
     pi.pl011.irq = model_armctrl_wire(&pi.armctrl, 2, 25);
     pi.aux.irq = aux;
 }

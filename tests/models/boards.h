@@ -61,6 +61,7 @@ void virt_prepare(const struct virt_options *options);
 #define PI_POWER "/soc/power"
 #define PI_CPRMAN "/soc/cprman@7e101000"
 #define PI_GPIO "/soc/gpio@7e200000"
+#define PI_GPIO_PHANDLE 100
 #define PI_PL011 "/soc/serial@7e201000"
 #define PI_AUX "/soc/aux@7e215000"
 #define PI_MINI_UART "/soc/serial@7e215040"

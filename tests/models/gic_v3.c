@@ -8,6 +8,7 @@ enum {
     GICD_CTLR = 0x0000,
     CTLR_GRP0 = 1 << 0,
     CTLR_GRP1 = 1 << 1,
+    CTLR_GRP1S = 1 << 2,
     CTLR_ARE = 1 << 4,
     CTLR_DS = 1 << 6,
     GICD_TYPER = 0x0004,
@@ -34,7 +35,7 @@ enum {
 
 /* With affinity routing the distributor holds SPIs only. */
 static const struct model_register distributor_registers[] = {
-    {"GICD_CTLR", GICD_CTLR, MODEL_RW, 0xd3},
+    {"GICD_CTLR", GICD_CTLR, MODEL_RW, 0xd7},
     {"GICD_TYPER", GICD_TYPER, MODEL_R},
     {"GICD_IIDR", GICD_IIDR, MODEL_R},
     {"GICD_IGROUPR", 0x084, MODEL_RW, ~0u, SPI_WORDS},
@@ -151,7 +152,7 @@ static void distributor_write(struct model *model, uint32_t offset, unsigned wid
         model_require(model, !changed || !(v3->control & (CTLR_GRP0 | CTLR_GRP1)),
                       "ARE was changed while groups are enabled");
         model_require(model, !busy, "CTLR was written while RWP is set");
-        v3->control = value & ~(uint32_t)CTLR_DS;
+        v3->control = value & ~(uint32_t)(CTLR_DS | CTLR_GRP1S);
         v3->busy_until = world_now() + RWP_NS;
         update(v3);
         return;

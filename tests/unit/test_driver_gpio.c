@@ -167,7 +167,6 @@ static void test_bcm2835_remove(void **state)
     assert_int_equal(ops->enable(irq, 53, BB_TRIGGER_RISING), 0);
     must_remove(PI_PL011); /* they have their pins from it */
     must_remove(PI_MINI_UART);
-    pi.gpio.events[1] = 1;
     must_remove(PI_GPIO);
     assert_int_equal(pi.gpio.event_enable[0][1], 0);
     assert_int_equal(pi.gpio.events[1], 0);
@@ -243,45 +242,86 @@ static void test_bcm2835_functions_of_another(void **state)
         bb_bcm2835_gpio_set_function(face_at(gpio, VIRT_PL061), 1, BB_BCM2835_GPIO_ALT0), -ENODEV);
 }
 
+/* Somebody behind a pin: a node of the tree that asks for its interrupt. */
+static const struct bb_driver button_driver = {
+    .name = "test/button",
+    .wants = BB_CLASSES(&bb_class_irq),
+};
+
+static unsigned presses;
+
+static void pressed(struct bb_interrupt *interrupt)
+{
+    presses++;
+    if (interrupt->trigger == BB_TRIGGER_HIGH || interrupt->trigger == BB_TRIGGER_LOW)
+        model_bcm2835_gpio_input(&pi.gpio, interrupt->line,
+                                 interrupt->trigger == BB_TRIGGER_LOW); /* served */
+}
+
+static const struct {
+    uint32_t pin;
+    enum bb_trigger trigger;
+    unsigned on_rise, on_fall;
+} buttons[] = {
+    {0, BB_TRIGGER_RISING, 1, 0}, {27, BB_TRIGGER_FALLING, 0, 1}, {28, BB_TRIGGER_BOTH, 1, 1},
+    {45, BB_TRIGGER_HIGH, 1, 0},  {53, BB_TRIGGER_LOW, 0, 1},
+};
+
+static void start_button(size_t i, struct bb_device *device, struct bb_interrupt *interrupt)
+{
+    pi_prepare(NULL);
+    tree_device("button", "test,button");
+    tree_cells("interrupt-parent", PI_GPIO_PHANDLE);
+    tree_cells("interrupts", buttons[i].pin, (uint32_t)buttons[i].trigger);
+    tree_close();
+    if (buttons[i].trigger == BB_TRIGGER_LOW)
+        model_bcm2835_gpio_input(&pi.gpio, buttons[i].pin, true);
+    boot(NULL);
+    *device = (struct bb_device){
+        .node = bb_node_find("/button"), .driver = &button_driver, .name = "button"};
+    assert_int_equal(bb_interrupt_get(device, 0, pressed, interrupt), 0);
+    presses = 0;
+}
+
 static void test_bcm2835_events(void **state)
+{
+    size_t i = (size_t)(uintptr_t)*state;
+    struct bb_interrupt interrupt;
+    struct bb_device device;
+
+    start_button(i, &device, &interrupt);
+    for (unsigned round = 0; round < 3; round++) {
+        presses = 0;
+        model_bcm2835_gpio_input(&pi.gpio, buttons[i].pin, true);
+        assert_int_equal(presses, buttons[i].on_rise);
+        presses = 0;
+        model_bcm2835_gpio_input(&pi.gpio, buttons[i].pin, false);
+        assert_int_equal(presses, buttons[i].on_fall);
+    }
+    bb_sleep(BB_MSEC); /* no storm */
+    assert_int_equal(pi.gpio.events[0] | pi.gpio.events[1], 0);
+    interrupt.resource.release(&interrupt.resource);
+    for (unsigned e = 0; e < 6; e++)
+        assert_int_equal(pi.gpio.event_enable[e][0] | pi.gpio.event_enable[e][1], 0);
+}
+
+static void test_bcm2835_unowned(void **state)
 {
     (void)state;
     start();
     struct bb_irq *irq = face_at(irq, PI_GPIO);
     const struct bb_irq_ops *ops = irq->face.ops;
-    static const struct {
-        uint32_t line;
-        enum bb_trigger trigger;
-        uint32_t enables; /* bit n: event register n */
-        unsigned parent;  /* line of bank 2 */
-    } cases[] = {
-        {0, BB_TRIGGER_RISING, 1, 17}, {27, BB_TRIGGER_FALLING, 2, 17},
-        {28, BB_TRIGGER_BOTH, 3, 18},  {45, BB_TRIGGER_HIGH, 4, 18},
-        {53, BB_TRIGGER_LOW, 8, 19},
-    };
 
-    for (size_t i = 0; i < BB_ARRAY_SIZE(cases); i++) {
-        uint32_t bank = cases[i].line / 32, bit = 1u << cases[i].line % 32, enables = 0;
-        struct wire wire = model_armctrl_wire(&pi.armctrl, 2, cases[i].parent);
-        uint64_t before = irq->unowned;
-
-        assert_int_equal(ops->enable(irq, cases[i].line, cases[i].trigger), 0);
-        for (unsigned e = 0; e < 6; e++)
-            enables |= pi.gpio.event_enable[e][bank] & bit ? 1u << e : 0;
-        assert_int_equal(enables, cases[i].enables);
-        pi.gpio.events[bank] |= bit;
-        wire_set(&wire, true); /* nobody owns it: it goes quiet */
-        wire_set(&wire, false);
-        assert_true(irq->unowned == before + 1);
-        assert_int_equal(pi.gpio.events[bank] & bit, 0);
-        for (unsigned e = 0; e < 6; e++)
-            assert_int_equal(pi.gpio.event_enable[e][bank] & bit, 0);
-    }
+    assert_int_equal(ops->enable(irq, 45, BB_TRIGGER_HIGH), 0);
+    model_bcm2835_gpio_input(&pi.gpio, 45, true);
+    bb_sleep(BB_MSEC);
+    assert_true(irq->unowned == 1);
+    assert_int_equal(pi.gpio.event_enable[2][1], 0);
 }
 
 int main(void)
 {
-    static const struct CMUnitTest tests[] = {
+    const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_pl061),
         cmocka_unit_test(test_bcm2835_lines),
         cmocka_unit_test(test_bcm2835_pulls),
@@ -291,7 +331,12 @@ int main(void)
         cmocka_unit_test(test_bcm2835_remove),
         cmocka_unit_test(test_bcm2835_alone),
         cmocka_unit_test(test_bcm2835_functions_of_another),
-        cmocka_unit_test(test_bcm2835_events),
+        cmocka_unit_test(test_bcm2835_unowned),
+        {"edge up", test_bcm2835_events, NULL, NULL, (void *)0},
+        {"edge down", test_bcm2835_events, NULL, NULL, (void *)1},
+        {"both edges", test_bcm2835_events, NULL, NULL, (void *)2},
+        {"high level", test_bcm2835_events, NULL, NULL, (void *)3},
+        {"low level", test_bcm2835_events, NULL, NULL, (void *)4},
     };
     return run_apart(tests, BB_ARRAY_SIZE(tests));
 }
