@@ -21,11 +21,38 @@ static struct {
     char parameter; /* of an escape sequence */
 } line;
 
+/* A redraw can go back to the start of a row and no further up. So a line that is longer is shown
+ * as a window on it, which moves by half its width; "<" instead of the prompt says that it has
+ * moved. */
+enum { ROW = 78 };
+
+static size_t window_size(void)
+{
+    return ROW - strlen(line.prompt);
+}
+
+static size_t window_start(void)
+{
+    size_t half = window_size() / 2;
+    return line.cursor < 2 * half ? 0 : (line.cursor / half - 1) * half;
+}
+
 static void redraw(void)
 {
-    say("\r%s%s\x1b[K", line.prompt, line.text);
-    if (line.cursor < line.length)
-        say("\x1b[%uD", (unsigned)(line.length - line.cursor));
+    size_t start = window_start(), shown = line.length - start;
+    if (shown > window_size())
+        shown = window_size();
+    say("\r%s%.*s\x1b[K", start ? "<" : line.prompt, (int)shown, line.text + start);
+    if (line.cursor < start + shown)
+        say("\x1b[%uD", (unsigned)(start + shown - line.cursor));
+}
+
+/* A line is complete: what scrolled away is shown, for those who read the terminal later. */
+static void finish(void)
+{
+    if (line.length > window_size() || window_start())
+        say("\r%s%s\x1b[K", line.prompt, line.text);
+    say("\n");
 }
 
 static void replace(const char *text)
@@ -42,9 +69,10 @@ static void insert(const char *text, size_t size)
         return;
     memmove(line.text + line.cursor + size, line.text + line.cursor, line.length - line.cursor + 1);
     memcpy(line.text + line.cursor, text, size);
+    size_t start = window_start();
     line.length += size;
     line.cursor += size;
-    if (line.cursor == line.length)
+    if (line.cursor == line.length && window_start() == start)
         say("%s", line.text + line.length - size);
     else
         redraw();
@@ -268,7 +296,7 @@ char *line_read(const char *prompt)
             return NULL;
         }
     } while (!take(c));
-    say("\n");
+    finish();
     keep();
     return line.text;
 }
