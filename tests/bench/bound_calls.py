@@ -18,6 +18,7 @@ from busbarlib import build  # noqa: E402
 # Platform, class, and the driver's function that a direct branch must go to.
 CASES = [("virt-arm64", "rtc", "pl031_get_time"), ("virt-arm64", "console", "pl011_write"),
          ("raspi3b", "mailbox", "bcm2835_call")]
+APP = ROOT / "tests/bench/bound_calls"
 LINE = re.compile(r"^\s*[0-9a-f]+:\s+[0-9a-f]{8}\s+(\S+)\s*(.*)$")
 REGISTER = re.compile(r"\b[wx](?:\d+|zr)\b")
 
@@ -78,7 +79,7 @@ def main():
     wrong = 0
     for compiler in build.COMPILERS:
         for platform, name, driver in CASES:
-            image = build.build(platform, str(ROOT / "tests/bench/bound_calls"), "release", compiler)
+            image = build.build(platform, str(APP), "release", compiler)
             well, what = judge(functions(build.elf_of(image)), name, driver)
             wrong += not well
             print(f"{'ok  ' if well else 'FAIL'} {compiler:6} {platform:11} {name:8} {what}")

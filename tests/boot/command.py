@@ -80,7 +80,8 @@ def main():
                   re.search(r"^elr 0x\w+  .*run at apps/monitor/write\.c:\d+$",
                             heard[1].replace("\r", ""), re.MULTILINE), *heard)
     last = heard[2].strip().splitlines()[-1]
-    well &= check("and is a failure that is told", heard[0] == 1 and "panic: write to" in last, *heard)
+    well &= check("and is a failure that is told",
+                  heard[0] == 1 and "panic: write to" in last, *heard)
 
     heard = busbar("run", "virt-arm64", typed="uptime\ndate\n")
     well &= check("a script on stdin is typed and answered", heard[0] == 0

@@ -269,8 +269,8 @@ def arch_of(text):
 
 
 def _scan(path):
-    """What the BB_DRIVER line of a driver's source says: (subsystem, chip, faces, hotplug), and what
-    arch_of() says of it."""
+    """What the BB_DRIVER line of a driver's source says: (subsystem, chip, faces, hotplug); and what
+    arch_of() says of the source."""
     text = path.read_text(encoding="utf-8", errors="replace")
     text = re.sub(r"/\*.*?\*/|//[^\n]*", " ", text, flags=re.DOTALL)
     found = list(re.finditer(r"^BB_DRIVER\s*\(\s*(\w+)\s*,\s*(\w+)\s*,?", text, re.MULTILINE))

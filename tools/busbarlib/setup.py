@@ -278,7 +278,7 @@ def _fetch_trees(verbose):
     package = names[0] if ":" in names[0] else f"{names[0]}:arm64"
     _unpack(_download(package, verbose), keep)
     if not have_trees():
-        raise BusbarError(f"{package} held no tree of a Raspberry Pi 3 and 4; give a tree with --dtb FILE")
+        raise BusbarError(f"{package} lacks the Raspberry Pi's trees; give a tree with --dtb FILE")
 
 
 def describe():

@@ -77,7 +77,8 @@ def meson_results(name, folder, output):
         test_name = f"{name}/{test['name'].split(' / ')[-1]}"
         results.append(Result(test_name, words.get(test["result"], "failed"), output))
         # The program as a whole passes in cmocka's eyes when one of its tests was skipped.
-        for case in dict.fromkeys(re.findall(r"^\[ +SKIPPED +\] ([A-Za-z_]\w*)", output, re.MULTILINE)):
+        skipped = re.findall(r"^\[ +SKIPPED +\] ([A-Za-z_]\w*)", output, re.MULTILINE)
+        for case in dict.fromkeys(skipped):
             results.append(Result(f"{test_name}/{case}", "skipped", ""))
     return results or [Result(name, "failed", output)]
 

@@ -105,7 +105,8 @@ class Script:
 
 def pump_script(program, annotator, timeout):
     """Type the lines on stdin, each at the prompt; ends as pump_terminal() does, and once the last
-    line is answered: with no line at the first prompt. A guest that has no prompt gets its line when it is silent."""
+    line is answered: with no line at the first prompt. A guest that has no prompt gets its line when
+    it is silent."""
     transcript, script = Transcript(), Script()
     heard, typed, deadline = time.monotonic(), 0, time.monotonic() + timeout
     while time.monotonic() < deadline:
