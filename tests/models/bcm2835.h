@@ -57,6 +57,7 @@ uint64_t model_bcm2835_aux_baud(const struct model_bcm2835_aux *aux);
 struct model_bcm2835_pm {
     struct model model;
     uint32_t rstc, rsts, wdog;
+    bool dead; /* never resets */
     struct world_event expires;
 };
 void model_bcm2835_pm_map(struct model_bcm2835_pm *pm, uint64_t base);

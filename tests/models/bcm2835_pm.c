@@ -53,7 +53,8 @@ static void pm_write(struct model *model, uint32_t offset, unsigned width, uint3
         pm->rstc = bits;
         if ((bits & RSTC_WRCFG) == RSTC_FULL_RESET) {
             model_require(model, pm->wdog != 0, "reset asked for while WDOG holds no time");
-            world_at(&pm->expires, world_now() + pm->wdog * TICK_NS);
+            if (!pm->dead)
+                world_at(&pm->expires, world_now() + pm->wdog * TICK_NS);
         } else {
             world_cancel(&pm->expires);
         }

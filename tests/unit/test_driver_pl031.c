@@ -57,6 +57,54 @@ static void test_time_set_past_the_alarm(void **state)
     assert_int_equal(calls, 1);
 }
 
+static void test_alarm_at_its_edges(void **state)
+{
+    (void)state;
+    virt_prepare(NULL);
+    boot(NULL);
+    struct bb_rtc *rtc = face_at(rtc, VIRT_PL031);
+    const struct bb_rtc_ops *ops = rtc->face.ops;
+    unsigned calls = 0;
+
+    virt.pl031.count = 1000;
+    for (int64_t at = 999; at <= 1000; at++) { /* past, and now: the chip itself would wait */
+        assert_int_equal(bb_rtc_set_alarm(rtc, at, count_call, &calls), 0);
+        bb_poll();
+    }
+    assert_int_equal(calls, 2);
+    assert_int_equal(bb_rtc_set_alarm(rtc, 1002, count_call, &calls), 0);
+    bb_sleep(1900 * BB_MSEC);
+    assert_int_equal(calls, 3);
+    assert_int_equal(virt.pl031.imsc | virt.pl031.ris, 0); /* the chip is quiet again */
+    assert_int_equal(ops->set_alarm(rtc, UINT32_MAX), 0);
+    assert_int_equal(virt.pl031.imsc, 1);
+    assert_int_equal(ops->set_alarm(rtc, UINT32_MAX + 1ll), -ERANGE);
+    assert_int_equal(ops->set_alarm(rtc, 0), 0);
+    assert_int_equal(virt.pl031.imsc, 1);
+    assert_int_equal(ops->set_alarm(rtc, -1), 0);
+    assert_int_equal(virt.pl031.imsc, 0);
+    assert_int_equal(bb_rtc_set_time(rtc, 0), 0);
+    assert_int_equal(virt.pl031.count, 0);
+}
+
+static void test_without_interrupt(void **state)
+{
+    (void)state;
+    world_start(1000000);
+    model_pl031_map(&virt.pl031, 0x1000, 1000);
+    tree_begin(1, 1);
+    tree_device("rtc@1000", "arm,pl031");
+    tree_cells("reg", 0x1000, 0x1000);
+    tree_close();
+    boot(NULL);
+    struct bb_rtc *rtc = face_at(rtc, "/rtc@1000");
+    unsigned calls = 0;
+
+    assert_int_equal(bb_rtc_set_alarm(rtc, 1, count_call, &calls), -ENOTSUP);
+    assert_int_equal(bb_rtc_set_time(rtc, 5), 0);
+    assert_int_equal(virt.pl031.imsc, 0);
+}
+
 static void test_stale_alarm(void **state)
 {
     (void)state;
@@ -101,6 +149,8 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_time),
         cmocka_unit_test(test_time_set_past_the_alarm),
+        cmocka_unit_test(test_alarm_at_its_edges),
+        cmocka_unit_test(test_without_interrupt),
         cmocka_unit_test(test_stale_alarm),
         cmocka_unit_test(test_remove),
     };

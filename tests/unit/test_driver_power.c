@@ -61,9 +61,33 @@ static void test_pm_left_by_firmware(void **state)
     (void)state;
     pi_prepare(NULL);
     pi.pm.rsts = 0x1015;
+    pi.pm.rstc = 0x132;
     boot(NULL);
     assert_int_equal(world_run_to_end(call_reset, face_at(power, PI_PM), NULL), WORLD_RESET);
     assert_int_equal(pi.pm.rsts, 0x1000);
+}
+
+static void test_pm_dead(void **state)
+{
+    (void)state;
+    pi_prepare(NULL);
+    pi.pm.dead = true;
+    boot(NULL);
+    struct bb_power *power = face_at(power, PI_PM);
+    const struct bb_power_ops *ops = power->face.ops;
+    assert_int_equal(ops->off(power), -ETIMEDOUT);
+    assert_int_equal(ops->reset(power), -ETIMEDOUT);
+}
+
+static void test_psci_versions(void **state)
+{
+    virt_prepare(NULL);
+    virt.psci.version = (uint32_t)(uintptr_t)*state;
+    boot(NULL);
+    if (virt.psci.version >= 2)
+        (void)device_at(VIRT_PSCI);
+    else
+        must_fail(VIRT_PSCI, -ENOTSUP, "PSCI_VERSION");
 }
 
 static void test_psci(void **state)
@@ -134,6 +158,24 @@ static void test_semihosting(void **state)
     assert_int_equal(status, 0);
 }
 
+static void ignore_exit(void *context, int status)
+{
+    (void)context;
+    (void)status;
+}
+
+static void test_nobody_listens(void **state)
+{
+    (void)state;
+    virt_prepare(NULL);
+    boot(NULL);
+    bb_host_cpu.semihosting_exit = ignore_exit;
+    struct bb_power *power = face_at(power, "/semihosting");
+    const struct bb_power_ops *ops = power->face.ops;
+    assert_int_equal(ops->exit(power, 7), -ENOTSUP);
+    assert_int_equal(ops->off(power), -ENOTSUP);
+}
+
 static void test_off_by_anyone(void **state)
 {
     (void)state;
@@ -154,6 +196,10 @@ int main(void)
         {"PSCI by SVC", test_psci_wrong, NULL, NULL, (void *)1},
         {"PSCI without method", test_psci_wrong, NULL, NULL, (void *)2},
         {"PSCI with an empty method", test_psci_wrong, NULL, NULL, (void *)3},
+        {"PSCI that says 0.2", test_psci_versions, NULL, NULL, (void *)2},
+        {"PSCI that says 0.1", test_psci_versions, NULL, NULL, (void *)1},
+        cmocka_unit_test(test_pm_dead),
+        cmocka_unit_test(test_nobody_listens),
         cmocka_unit_test(test_psci_refuses),
         cmocka_unit_test(test_semihosting),
         cmocka_unit_test(test_off_by_anyone),

@@ -64,6 +64,52 @@ static void test_generic_wrong_frequency(void **state)
     must_fail("/timer", 0, NULL);
 }
 
+/* A boot loader's timer, armed and due. */
+static void test_generic_left_by_firmware(void **state)
+{
+    (void)state;
+    virt_prepare(NULL);
+    bb_arch_timer_compare(0);
+    bb_arch_timer_control(1);
+    boot(NULL);
+    assert_false(world_timer_armed());
+    assert_true(bb_timer_first()->hz == 62500000);
+}
+
+static void write_system_timer(const uint32_t *hz)
+{
+    pi_prepare(NULL);
+    tree_open("soc2");
+    tree_strings("compatible", "simple-bus");
+    tree_cells("#address-cells", 1);
+    tree_cells("#size-cells", 1);
+    tree_cells("ranges", 0, 0, 0, 0x10000);
+    tree_device("timer@1000", "brcm,bcm2835-system-timer");
+    tree_cells("reg", 0x1000, 0x1000);
+    tree_cells("interrupts", 1, 4, 1, 5, 1, 6, 1, 7);
+    if (hz)
+        tree_cells("clock-frequency", *hz);
+    tree_close();
+    tree_close();
+    static struct model_system_timer second;
+    model_system_timer_map(&second, 0x1000);
+    boot(NULL);
+}
+
+static void test_system_without_frequency(void **state)
+{
+    (void)state;
+    write_system_timer(NULL);
+    assert_true(face_at(timer, "/soc2/timer@1000")->hz == 1000000);
+}
+
+static void test_system_at_0(void **state)
+{
+    (void)state;
+    write_system_timer(&(uint32_t){0});
+    must_fail("/soc2/timer@1000", -EINVAL, "clock-frequency");
+}
+
 static struct bb_timer *start_system_timer(uint64_t offset)
 {
     pi_prepare(&(struct pi_options){.no_generic_timer = true});
@@ -160,6 +206,9 @@ int main(void)
         cmocka_unit_test(test_generic_remove),
         cmocka_unit_test(test_generic_without_interrupts),
         cmocka_unit_test(test_generic_wrong_frequency),
+        cmocka_unit_test(test_generic_left_by_firmware),
+        cmocka_unit_test(test_system_without_frequency),
+        cmocka_unit_test(test_system_at_0),
         cmocka_unit_test(test_system_roll_over),
         cmocka_unit_test(test_system_far),
         cmocka_unit_test(test_system_near),
