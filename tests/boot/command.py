@@ -74,14 +74,14 @@ def main():
     heard = busbar("run", "host", "--app", "hello")
     well &= check("a process runs to its end", heard[0] == 0 and "hello from" in heard[1], *heard)
 
-    heard = busbar("run", "virt-arm64", "--build", "debug", "--send", "write 0x40080000 0",
-                   "--expect", "build id", "--timeout", "20")
+    heard = busbar("run", "virt-arm64", "--app", "tests/apps/fault", "--build", "debug",
+                   "--append", "fault=null", "--expect", "build id", "--timeout", "20")
     well &= check("a panic has functions and lines",
-                  re.search(r"^elr 0x\w+  .*run at apps/monitor/write\.c:\d+$",
+                  re.search(r"^elr 0x\w+  .*bb_test_scribble at tests/apps/fault/main\.c:\d+$",
                             heard[1].replace("\r", ""), re.MULTILINE), *heard)
     last = heard[2].strip().splitlines()[-1]
     well &= check("and is a failure that is told",
-                  heard[0] == 1 and "panic: write to" in last, *heard)
+                  heard[0] == 1 and "panic: write" in last, *heard)
 
     heard = busbar("run", "virt-arm64", typed="uptime\ndate\n")
     well &= check("a script on stdin is typed and answered", heard[0] == 0
