@@ -36,6 +36,8 @@ void bb_param_report_unknown(void);
 void bb_start(void);
 /* Writes by polling the early console; false where there is none. Every context. */
 bool bb_early_write(const char *text, size_t length);
+/* Powers off with this status, if need be by ending the emulator; else rests. */
+BB_NORETURN void bb_end(int status);
 extern uint64_t bb_entry_ticks; /* bb_arch_counter() at the very first instruction */
 
 /* ---- core/arch/: what only start.c and boot protocols ask of it ---- */

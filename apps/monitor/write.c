@@ -6,17 +6,15 @@
 static int run(int argc, char **argv)
 {
     uint64_t address, value;
-    uint32_t before;
     if (argc != 3 || !parse_number(argv[1], UINTPTR_MAX - 3, &address) || address % 4 ||
         !parse_number(argv[2], UINT32_MAX, &value))
         return -EINVAL;
-    if (!bb_arch_probe_read32((uintptr_t)address, &before)) {
-        say("0x%llx: nothing is mapped there\n", (unsigned long long)address);
+    if (!bb_arch_probe_write32((uintptr_t)address, (uint32_t)value)) {
+        say("0x%llx: nothing there can be written\n", (unsigned long long)address);
         return -EIO;
     }
-    bb_arch_write32((uintptr_t)address, (uint32_t)value);
     return 0;
 }
 
-const struct command command_write = {"write", "ADDRESS VALUE",
-                                      "one 32-bit word; the address is read first", run, NULL};
+const struct command command_write = {"write", "ADDRESS VALUE", "one 32-bit word of mapped memory",
+                                      run, NULL};

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* ARM Generic Interrupt Controller, architecture 1 and 2 (ARM IHI 0048B). */
 #include <busbar/irq.h>
+#include <busbar/log.h>
 #include <busbar/mmio.h>
 
 #include "gic.h"
@@ -8,6 +9,7 @@
 enum {
     GICD_CTLR = 0x000,
     GICD_TYPER = 0x004, /* ITLinesNumber: bits 4:0 */
+    GICD_IGROUPR = 0x080,
     GICD_ISENABLER = 0x100,
     GICD_ICENABLER = 0x180,
     GICD_IPRIORITYR = 0x400, /* a byte for each line */
@@ -51,7 +53,16 @@ static int gic_v2_enable(struct bb_irq *irq, uint32_t line, enum bb_trigger trig
         value = trigger == BB_TRIGGER_RISING ? value | edge : value & ~edge;
         bb_write32(&gic->gicd, offset, value);
     }
-    bb_write32(&gic->gicd, GICD_ISENABLER + line / 32 * 4, 1u << line % 32);
+    size_t enable = GICD_ISENABLER + line / 32 * 4;
+    uintptr_t masked = bb_arch_irq_save(); /* a handler might disable it before the look */
+    bb_write32(&gic->gicd, enable, 1u << line % 32);
+    bool stuck = !(bb_read32(&gic->gicd, enable) >> line % 32 & 1);
+    bb_arch_irq_restore(masked);
+    if (stuck) {
+        bb_print(BB_ERROR, "%s: line %u belongs to the secure world: start in EL2 or EL1",
+                 gic->device.name, line);
+        return -EPERM;
+    }
     return 0;
 }
 
@@ -85,8 +96,12 @@ static int gic_v2_probe(struct bb_device *device)
     bb_write32(&gic->gicd, GICD_CTLR, 0);
     uint32_t words = (bb_read32(&gic->gicd, GICD_TYPER) & 0x1f) + 1;
     gic->lines = words * 32 < SPECIAL ? words * 32 : SPECIAL;
-    for (uint32_t word = 0; word < words; word++)
+    /* Group 0: all there are for the secure world, which gets them as IRQs (FIQEn is 0). The
+     * non-secure world sees only group 1, and its writes to the groups do nothing. */
+    for (uint32_t word = 0; word < words; word++) {
         bb_write32(&gic->gicd, GICD_ICENABLER + word * 4, UINT32_MAX);
+        bb_write32(&gic->gicd, GICD_IGROUPR + word * 4, 0);
+    }
     /* The targets of lines 0 to 31 read as the CPU that asks; as 0 where there is only one. */
     gic->target = (uint8_t)bb_read32(&gic->gicd, GICD_ITARGETSR);
     if (gic->target == 0)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* ARM Generic Interrupt Controller, architecture 3 and 4, without LPIs (ARM IHI 0069H). */
 #include <busbar/irq.h>
+#include <busbar/log.h>
 #include <busbar/mmio.h>
 #include <busbar/time.h>
 
@@ -8,7 +9,8 @@
 
 enum {
     GICD_CTLR = 0x0000,
-    ENABLE_GRP1 = 1 << 1, /* EnableGrp1A of the Non-secure view, EnableGrp1 where there is one */
+    ENABLE_GRP1 = 1 << 1,  /* EnableGrp1A of the Non-secure view, EnableGrp1 where there is one */
+    ENABLE_GRP1S = 1 << 2, /* of the Secure view; RES0 in the others */
     ARE = 1 << 4,
     GICD_TYPER = 0x0004, /* ITLinesNumber: bits 4:0 */
     GICD_IROUTER = 0x6000,
@@ -27,6 +29,7 @@ enum {
     ICENABLER = 0x180,
     IPRIORITYR = 0x400, /* a byte for each line */
     ICFGR = 0xc00,      /* two bits for each line, the upper one: edge */
+    IGRPMODR = 0xd00,
 
     FRAME = 0x20000, /* of one CPU; twice that with virtual LPIs */
     MAX_REGIONS = 4,
@@ -43,6 +46,7 @@ struct gic_v3 {
     const struct bb_regs *own; /* the region with the redistributor of this CPU, and where in it */
     size_t frame;
     uint32_t lines;
+    bool secure;       /* we are; then ours is Secure Group 1: group 0 would come as FIQ */
     uint32_t affinity; /* of this CPU: Aff3.Aff2.Aff1.Aff0 */
 };
 
@@ -86,7 +90,16 @@ static int gic_v3_enable(struct bb_irq *irq, uint32_t line, enum bb_trigger trig
         value = trigger == BB_TRIGGER_RISING ? value | edge : value & ~edge;
         bb_write32(regs, offset, value);
     }
-    bb_write32(regs, base + ISENABLER + line / 32 * 4, 1u << line % 32);
+    size_t enable = base + ISENABLER + line / 32 * 4;
+    uintptr_t masked = bb_arch_irq_save(); /* a handler might disable it before the look */
+    bb_write32(regs, enable, 1u << line % 32);
+    bool stuck = !(bb_read32(regs, enable) >> line % 32 & 1);
+    bb_arch_irq_restore(masked);
+    if (stuck) {
+        bb_print(BB_ERROR, "%s: line %u belongs to the secure world: start in EL2 or EL1",
+                 gic->device.name, line);
+        return -EPERM;
+    }
     return 0;
 }
 
@@ -108,6 +121,14 @@ static void gic_v3_dispatch(struct bb_irq *irq)
         bb_irq_deliver(irq, (uint32_t)line);
         bb_arch_gic_write(BB_ICC_EOIR1, line);
     }
+}
+
+/* Takes 32 lines for the group that reaches us as IRQ. */
+static void set_group(const struct gic_v3 *gic, const struct bb_regs *regs, size_t at)
+{
+    bb_write32(regs, at + IGROUPR, gic->secure ? 0 : UINT32_MAX);
+    if (gic->secure)
+        bb_write32(regs, at + IGRPMODR, UINT32_MAX);
 }
 
 /* Finds the redistributor whose affinity is that of this CPU. */
@@ -147,7 +168,7 @@ static int start_redistributor(struct gic_v3 *gic)
     if (error)
         return bb_fail(&gic->device, "GICR_WAKER", error);
     bb_write32(gic->own, gic->frame + SGI_BASE + ICENABLER, UINT32_MAX);
-    bb_write32(gic->own, gic->frame + SGI_BASE + IGROUPR, UINT32_MAX);
+    set_group(gic, gic->own, gic->frame + SGI_BASE);
     return wait_for_writes(gic, 0);
 }
 
@@ -157,15 +178,16 @@ static int start_distributor(struct gic_v3 *gic)
     int error = wait_for_writes(gic, FIRST_SPI);
     if (error)
         return error;
-    bb_write32(&gic->gicd, GICD_CTLR, ARE);
+    bb_write32(&gic->gicd, GICD_CTLR, ARE | ENABLE_GRP1S);
+    gic->secure = bb_read32(&gic->gicd, GICD_CTLR) & ENABLE_GRP1S;
     uint32_t words = (bb_read32(&gic->gicd, GICD_TYPER) & 0x1f) + 1;
     gic->lines = words * 32 < SPECIAL ? words * 32 : SPECIAL;
     for (uint32_t word = 1; word < words; word++) {
         bb_write32(&gic->gicd, ICENABLER + word * 4, UINT32_MAX);
-        bb_write32(&gic->gicd, IGROUPR + word * 4, UINT32_MAX);
+        set_group(gic, &gic->gicd, word * 4);
     }
     error = wait_for_writes(gic, FIRST_SPI);
-    bb_write32(&gic->gicd, GICD_CTLR, ARE | ENABLE_GRP1);
+    bb_write32(&gic->gicd, GICD_CTLR, ARE | (gic->secure ? ENABLE_GRP1S : ENABLE_GRP1));
     return error;
 }
 

@@ -62,9 +62,9 @@ void bb_arch_cache_clean(const void *start, size_t size);
 void bb_arch_cache_clean_invalidate(const void *start, size_t size);
 void bb_arch_cache_invalidate(const void *start, size_t size);
 
-/* Core, before and after any device: reads a byte (write false) or a 32-bit word safely. false when
- * the access faulted. For the monitor. */
+/* A word of whatever is there, before and after any device: false when the access faulted. */
 bool bb_arch_probe_read32(uintptr_t address, uint32_t *value);
+bool bb_arch_probe_write32(uintptr_t address, uint32_t value);
 
 /* Registers, faulting address and return addresses of where it happened, through bb_panic_print().
  */

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""Starts hello as odd loaders do: somewhere else, in EL3, EL2 or EL1, with whatever in x0.
+"""Starts programs as odd loaders do: somewhere else, in EL3, EL2 or EL1, with whatever in x0.
 
-A boot ROM of four instructions stands in for the loader.
+A boot ROM of a few instructions stands in for the loader.
 
     python3 tests/boot/loader.py
 """
@@ -23,16 +23,22 @@ from busbarlib import build  # noqa: E402
 TREE = 0x44000000
 # ldr x0, [tree]; ldr x1, [image]; br x1
 ROM = struct.pack("<4I", 0x58000080, 0x580000A1, 0xD61F0020, 0xD503201F)
+# ldr x0, [CPU_ON]; mov x1, #1; ldr x2, [image]; ldr x3, [tree]; hvc #0; wfi; b .-4; nop
+ROM_CORE_1 = struct.pack("<8IQ", 0x58000100, 0xD2800021, 0x58000142, 0x580000E3, 0xD4000002,
+                         0xD503207F, 0x17FFFFFF, 0xD503201F, 0xC4000003)
 EL3 = ("-machine", "secure=on")
 EL2 = ("-machine", "virtualization=on")
 GIC3 = ("-machine", "gic-version=3")
 HELLO = "hello from Busbar"
+UP = r"up \d+\.\d+ s"  # the monitor's answer to what was typed
+PASSED = r"\d+ passed, 0 failed"
 
 
-def qemu(folder, image, at, x0, options, tree, wanted):
-    """What comes out until it is what is wanted or a panic, or for 20 seconds."""
+def qemu(folder, image, at, x0, options, tree, wanted, code=ROM):
+    """What comes out until it is what is wanted or a panic, or for 20 seconds. Types uptime at a
+    prompt."""
     rom = folder / "rom.bin"
-    rom.write_bytes(ROM + struct.pack("<QQ", x0, at))
+    rom.write_bytes(code + struct.pack("<QQ", x0, at))
     argv = ["qemu-system-aarch64", "-M", "virt", "-cpu", "cortex-a53", "-m", "256", "-nic", "none",
             "-display", "none", "-monitor", "none", "-serial", "stdio", *options, "-bios", rom,
             "-device", f"loader,file={image},addr={at:#x},force-raw=on"]
@@ -41,7 +47,7 @@ def qemu(folder, image, at, x0, options, tree, wanted):
         blob.write_bytes(tree)
         argv += ["-device", f"loader,file={blob},addr={x0:#x},force-raw=on"]
     heard, end = "", time.monotonic() + 20
-    with subprocess.Popen([str(word) for word in argv], stdin=subprocess.DEVNULL,
+    with subprocess.Popen([str(word) for word in argv], stdin=subprocess.PIPE,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as machine:
         output = machine.stdout.fileno()
         while time.monotonic() < end and not re.search(wanted, heard) and "panic" not in heard:
@@ -49,7 +55,11 @@ def qemu(folder, image, at, x0, options, tree, wanted):
                 data = os.read(output, 4096)
                 if not data:
                     break
+                prompted = "busbar> " in heard
                 heard += data.decode("utf-8", "replace")
+                if not prompted and "busbar> " in heard:
+                    machine.stdin.write(b"uptime\r")
+                    machine.stdin.flush()
         machine.kill()
     return heard
 
@@ -69,6 +79,11 @@ def with_size(tree, size):
     return tree[:4] + struct.pack(">I", size) + tree[8:]
 
 
+def tell(what, heard, well):
+    print(f"{'ok  ' if well else 'FAIL'} {what}" + ("" if well else f":\n{heard}"))
+    return not well
+
+
 def main():
     image = build.build("virt-arm64", "hello")
     bad = 0
@@ -81,8 +96,6 @@ def main():
             ("EL1, any page", 0x423FF000, 0x40000000, (), None, HELLO),
             ("EL2", 0x42280000, 0x40000000, EL2, None, HELLO),
             ("EL2, GICv3", 0x42280000, 0x40000000, (*EL2, *GIC3), None, HELLO),
-            ("EL3", 0x42280000, 0x40000000, EL3, None, HELLO),
-            ("EL3 and EL2, GICv3", 0x42280000, 0x40000000, (*EL3, *EL2, *GIC3), None, HELLO),
             ("four cores", 0x42280000, 0x40000000, ("-smp", "4"), None, HELLO),
             ("x0 is 0", 0x42280000, 0, (), None, "no device tree: x0 is 0"),
             ("x0 is odd", 0x42280000, 0x40000003, (), None, "x0 is not an aligned address"),
@@ -99,8 +112,19 @@ def main():
         for what, at, x0, options, blob, wanted in cases:
             heard = qemu(folder, image, at, x0, options, blob, wanted)
             well = re.search(wanted, heard) and "panic" not in heard
-            print(f"{'ok  ' if well else 'FAIL'} {what}" + ("" if well else f":\n{heard}"))
-            bad += not well
+            bad += tell(what, heard, well)
+        # Interrupts arrive: what is typed is answered, and what sleeps wakes up.
+        for what, options, code in (
+                ("EL3", EL3, ROM), ("EL3, GICv3", (*EL3, *GIC3), ROM),
+                ("EL3 with EL2", (*EL3, *EL2), ROM),
+                ("EL3 with EL2, GICv3", (*EL3, *EL2, *GIC3), ROM),
+                ("EL3, four cores at once", (*EL3, "-smp", "4"), ROM),
+                ("the second core", ("-smp", "2"), ROM_CORE_1),
+                ("the second core, GICv3", ("-smp", "2", *GIC3), ROM_CORE_1)):
+            for app, wanted in (("monitor", UP), ("conformance", PASSED)):
+                image = build.build("virt-arm64", app)
+                heard = qemu(folder, image, 0x42280000, 0x40000000, options, None, wanted, code)
+                bad += tell(f"{what}: {app}", heard, re.search(wanted, heard))
     return 1 if bad else 0
 
 

@@ -227,10 +227,12 @@ static void test_accesses_find_their_model(void **state)
         uintptr_t address = bad[i];
         assert_int_equal(run_child(read_at, &address), 255);
         assert_false(bb_arch_probe_read32(address, &value));
+        assert_false(bb_arch_probe_write32(address, 0));
     }
     uintptr_t read_only = 0x1000;
     assert_int_equal(run_child(write_at, &read_only), 255);
     assert_true(bb_arch_probe_read32(0x1000, &value));
+    assert_false(bb_arch_probe_write32(read_only, 0));
     bb_host_unmap(&low);
     assert_false(bb_arch_probe_read32(0x1000, &value));
 }

@@ -25,7 +25,8 @@ uint64_t *bb_mmu_build(void);
 void bb_exception(struct bb_exception_frame *frame, uint64_t kind);
 void bb_boot_linux_arm64(uint64_t x0, uint64_t ticks, uint64_t exception_level);
 BB_NORETURN void bb_secondary(void);
-extern const char bb_vectors[], bb_probe_load[], bb_probe_failed[];
+extern const char bb_vectors[], bb_probe_load[], bb_probe_store[];
+extern const char bb_probe_failed[];
 extern const char bb_semihosting_call[], bb_semihosting_failed[];
 
 #endif

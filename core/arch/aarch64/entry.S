@@ -33,17 +33,36 @@ _start:
 
 link_address:
     .quad _start
+claimed:
+    .quad 0                         /* in a page that is never dirty in a cache */
 
 entry:
     msr daifset, #0xf
+    mrs x22, currentel
+    lsr x22, x22, #2
+
+    /* The first core to come is the one. The protocol sends one; should more come at once, the
+     * first of a cluster goes ahead and the others look later. Reset sends all: only 0.0.0.0. */
     mrs x1, mpidr_el1
     ubfx x2, x1, #0, #24
     ubfx x3, x1, #32, #8
     orr x2, x2, x3
-    cbnz x2, bb_secondary
+    cbz x2, 2f
+    cmp x22, #3
+    b.eq bb_secondary
+    and x1, x1, #0xff
+    add x1, x1, #1
+    lsl x1, x1, #16
+1:  subs x1, x1, #1
+    b.ne 1b
+2:  adr x1, claimed
+    ldr w2, [x1]
+    cbnz w2, bb_secondary
+    mov w2, #1
+    str w2, [x1]
+    dsb sy
+
     mov x20, x0
-    mrs x22, currentel
-    lsr x22, x22, #2
     cmp x22, #2
     b.eq count_el2
     b.hi count_el3
@@ -56,34 +75,42 @@ count_el2:
     mrs x21, cntpct_el0
     b el2
 
-    /* Nobody is above us: EL1 and EL2 are AArch64 and non-secure, SMC is undefined. */
+    /* Nobody is above us, and nobody has handed the interrupt controller to the non-secure world:
+     * secure EL1, where it is ours as reset left it. EL2 is out of the way there; SMC is undefined. */
 el3:
-    mov x0, #0x5b1                  /* RW HCE SMD RES1 NS */
+    mrs x0, midr_el1
+    lsr x1, x0, #24
+    ubfx x0, x0, #4, #12
+    cmp x1, #0x41
+    mov x1, #0xd03                  /* Cortex-A53 (DDI 0500, 4.3.82): before any cache */
+    ccmp x0, x1, #0, eq
+    b.ne 1f
+    mrs x0, s3_1_c15_c2_1           /* CPUECTLR_EL1 */
+    orr x0, x0, #1 << 6             /* SMPEN */
+    msr s3_1_c15_c2_1, x0
+    isb
+1:  mov x0, #0x5b1                  /* RW HCE SMD RES1 NS */
     msr scr_el3, x0
+    isb
     msr cptr_el3, xzr
     msr mdcr_el3, xzr
     mrs x1, id_aa64pfr0_el1
+    ubfx x0, x1, #8, #4
+    cbz x0, 2f
+    msr cntvoff_el2, xzr            /* only while NS is set */
+2:  mov x0, #0x4b0                  /* RW SMD RES1 */
+    msr scr_el3, x0
     ubfx x0, x1, #24, #4
-    cbz x0, 1f
+    cbz x0, 3f
     mov x0, #0xf                    /* SRE DFB DIB Enable */
     msr s3_6_c12_c12_5, x0          /* ICC_SRE_EL3 */
-1:  isb
-    ubfx x0, x1, #8, #4
-    cbnz x0, 2f
+3:  isb
     mov x0, #SCTLR_OFF & 0xffff
     movk x0, #SCTLR_OFF >> 16, lsl #16
     msr sctlr_el1, x0
     mov x0, #0x3c5                  /* EL1h, all masked */
     msr spsr_el3, x0
     adr x0, el1
-    msr elr_el3, x0
-    eret
-2:  mov x0, #SCTLR_OFF & 0xffff
-    movk x0, #0x30c5, lsl #16       /* RES1 of SCTLR_EL2 */
-    msr sctlr_el2, x0
-    mov x0, #0x3c9                  /* EL2h, all masked */
-    msr spsr_el3, x0
-    adr x0, el2
     msr elr_el3, x0
     eret
 
@@ -100,7 +127,7 @@ el2:
     msr vpidr_el2, x0
     mrs x0, mpidr_el1
     msr vmpidr_el2, x0
-    mov x0, #0x33ff                 /* RES1; FP, SVE and trace do not trap */
+    mov x0, #0x33ff                 /* RES1, TZ: FP and trace do not trap, SVE does */
     msr cptr_el2, x0
     msr hstr_el2, xzr
     msr vttbr_el2, xzr

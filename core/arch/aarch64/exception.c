@@ -70,7 +70,7 @@ static const char *data_abort(uint64_t esr, uint64_t far)
 /* An instruction that may fault and the place to go on when it does. */
 static bool fixed_up(struct bb_exception_frame *frame)
 {
-    if (frame->elr == (uintptr_t)bb_probe_load)
+    if (frame->elr == (uintptr_t)bb_probe_load || frame->elr == (uintptr_t)bb_probe_store)
         frame->elr = (uintptr_t)bb_probe_failed;
     else if (frame->elr == (uintptr_t)bb_semihosting_call)
         frame->elr = (uintptr_t)bb_semihosting_failed;

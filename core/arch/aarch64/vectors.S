@@ -188,6 +188,19 @@ bb_probe_failed:
     ret
     .size bb_arch_probe_read32, . - bb_arch_probe_read32
 
+    /* bool bb_arch_probe_write32(uintptr_t address, uint32_t value): the same. The barrier waits
+     * for the device's answer. */
+    .section .text.bb_arch_probe_write32, "ax"
+    .globl bb_arch_probe_write32, bb_probe_store
+    .type bb_arch_probe_write32, %function
+bb_arch_probe_write32:
+bb_probe_store:
+    str w1, [x0]
+    dsb sy
+    mov w0, #1
+    ret
+    .size bb_arch_probe_write32, . - bb_arch_probe_write32
+
     /* void bb_arch_semihosting_exit(int status): SYS_EXIT (0x18) with ADP_Stopped_ApplicationExit.
      * The instruction is undefined where no emulator or debugger listens: then it is skipped. */
     .section .text.bb_arch_semihosting_exit, "ax"

@@ -91,6 +91,15 @@ bool bb_arch_probe_read32(uintptr_t address, uint32_t *value)
     return true;
 }
 
+bool bb_arch_probe_write32(uintptr_t address, uint32_t value)
+{
+    const struct bb_host_region *region = region_at(address, 4);
+    if (!region || !region->write || address % 4)
+        return false;
+    bb_arch_write32(address, value);
+    return true;
+}
+
 /* Models answer at the address that the tree names. */
 uintptr_t bb_arch_map_device(uint64_t address, uint64_t size)
 {

@@ -8,7 +8,6 @@
 
 static unsigned depth;      /* a panic inside a panic uses the early console */
 static const char *message; /* of the first, should it not come out */
-static bool ending;         /* power_off was called, and may be what fails now */
 
 void bb_panic_print(const char *format, ...)
 {
@@ -24,11 +23,22 @@ void bb_panic_print(const char *format, ...)
         (void)bb_early_write(line, length);
 }
 
+void bb_end(int status)
+{
+    static unsigned step; /* what was called may be what fails now */
+    (void)bb_arch_irq_save();
+    if (++step < 2 && bb_hooks.power_off)
+        bb_hooks.power_off(status);
+    if (step < 3)
+        bb_arch_semihosting_exit(status);
+    bb_arch_halt();
+}
+
 static void begin(const char *text)
 {
     (void)bb_arch_irq_save();
     if (++depth > 2) /* nothing works any more */
-        bb_arch_halt();
+        bb_end(1);
     if (depth == 1)
         message = text;
     else
@@ -45,11 +55,7 @@ static BB_NORETURN void end(void)
         bb_panic_print("at work: %s (%s, %s)\n", device->name, device->driver->name, path);
     }
     bb_arch_print_state();
-    if (bb_hooks.power_off && !ending) {
-        ending = true;
-        bb_hooks.power_off(1);
-    }
-    bb_arch_halt();
+    bb_end(1);
 }
 
 void bb_panic(const char *format, ...)

@@ -13,20 +13,26 @@
 struct bb_bootinfo bb_bootinfo;
 uint64_t bb_entry_ticks;
 
-static struct {
+struct early {
     void (*putc)(uintptr_t base, char c);
     uintptr_t base;
-} early;
+};
+static struct early early, manifest_early;
 
 bool bb_early_write(const char *text, size_t length)
 {
+    static bool busy;
+    if (busy) /* it panics while it writes: the first one still may work */
+        early = manifest_early;
     if (!early.putc)
         return false;
+    busy = true;
     for (size_t i = 0; i < length; i++) {
         if (text[i] == '\n')
             early.putc(early.base, '\r');
         early.putc(early.base, text[i]);
     }
+    busy = false;
     return true;
 }
 
@@ -44,10 +50,17 @@ static void use_early(const struct bb_driver *driver, uint64_t address, uint64_t
 static void follow_stdout(void)
 {
     uint64_t address, size;
+    uint32_t value;
     const struct bb_node *node = bb_node_stdout();
     const struct bb_driver *driver = node ? bb_bind_choose(&bb_binder, node).driver : NULL;
-    if (driver && driver->early_putc && !bb_node_reg(node, 0, &address, &size))
+    if (!driver || !driver->early_putc || bb_node_reg(node, 0, &address, &size))
+        return;
+    /* The last word is none that a look at changes, such as the first with what was received. */
+    uintptr_t base = size >= 4 ? bb_arch_map_device(address, size) : 0;
+    if (base && bb_arch_probe_read32((base + (uintptr_t)size - 4) & ~(uintptr_t)3, &value))
         use_early(driver, address, size);
+    else
+        bb_print(BB_WARNING, "%s: no device answers where the tree has the terminal", node->name);
 }
 
 static void find_command_line(void)
@@ -76,10 +89,7 @@ static BB_NORETURN void finish(int status, bool tell_ticks)
     if (tell_ticks)
         bb_print(BB_INFO, "power off after %llu ticks",
                  (unsigned long long)(bb_arch_counter() - bb_entry_ticks));
-    (void)bb_arch_irq_save();
-    if (bb_hooks.power_off)
-        bb_hooks.power_off(status);
-    bb_arch_halt();
+    bb_end(status);
 }
 
 static BB_NORETURN void give_up(const char *why, const char *more)
@@ -99,11 +109,14 @@ void bb_start(void)
 {
     if (bb_early_console.driver)
         use_early(bb_early_console.driver, bb_early_console.address, 4096);
+    manifest_early = early;
     bb_log_show();
     if (!bb_bootinfo.tree)
         give_up("no device tree: ", bb_bootinfo.missing);
-    if (bb_tree_load(bb_bootinfo.tree, bb_bootinfo.tree_size) < 0)
-        give_up("cannot start without ", "a sound device tree");
+    int error = bb_tree_load(bb_bootinfo.tree, bb_bootinfo.tree_size);
+    if (error)
+        give_up("cannot start without ",
+                error == -ENOMEM ? "a larger arena" : "a sound device tree");
     follow_stdout();
     find_command_line();
     bb_param_parse(bb_bootinfo.command_line);

@@ -107,6 +107,17 @@ static void twice(void)
     bb_panic("the console is broken");
 }
 
+/* What cannot be written is told, not fatal. */
+static void probe_write(void)
+{
+    static uint32_t word;
+    bool bad = bb_arch_probe_write32(0x7000000000, 1);
+    bool fixed = bb_arch_probe_write32((uintptr_t)constant & ~(uintptr_t)3, 1);
+    bool good = bb_arch_probe_write32((uintptr_t)&word, 1);
+    bb_print(BB_INFO, "probe: unmapped %s, constant %s, mapped %s", bad ? "written" : "faulted",
+             fixed ? "written" : "faulted", good && word == 1 ? "written" : "faulted");
+}
+
 /* An address that faults is told, not fatal. */
 static void probe(void)
 {
@@ -121,11 +132,13 @@ static const struct {
     const char *name;
     void (*run)(void);
 } faults[] = {
-    {"null", null},           {"read", read},           {"write", write},
-    {"code", code},           {"jump", jump},           {"stack", stack},
-    {"undefined", undefined}, {"panic", panic},         {"assertion", assertion},
-    {"probe", probe},         {"interrupt", interrupt}, {"interrupt_stack", interrupt_stack},
-    {"twice", twice},
+    {"null", null},           {"read", read},
+    {"write", write},         {"code", code},
+    {"jump", jump},           {"stack", stack},
+    {"undefined", undefined}, {"panic", panic},
+    {"assertion", assertion}, {"probe", probe},
+    {"interrupt", interrupt}, {"interrupt_stack", interrupt_stack},
+    {"twice", twice},         {"probe_write", probe_write},
 };
 
 int bb_main(void)
