@@ -12,7 +12,6 @@ static const struct {
              {ENXIO, "out of reach"},
              {EAGAIN, "try again"},
              {ENOMEM, "out of memory"},
-             {EACCES, "access refused"},
              {EBUSY, "busy"},
              {EEXIST, "exists already"},
              {ENODEV, "no such device"},
@@ -22,11 +21,8 @@ static const struct {
              {ENOSYS, "not implemented"},
              {ELOOP, "in a circle"},
              {EPROTO, "broken protocol"},
-             {EOVERFLOW, "too large"},
-             {EMSGSIZE, "wrong length"},
              {ENOTSUP, "not supported"},
-             {ETIMEDOUT, "timed out"},
-             {ECANCELED, "cancelled"}};
+             {ETIMEDOUT, "timed out"}};
 
 const char *bb_error_name(int error)
 {

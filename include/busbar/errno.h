@@ -12,7 +12,6 @@
 #define ENXIO 6
 #define EAGAIN 11
 #define ENOMEM 12
-#define EACCES 13
 #define EBUSY 16
 #define EEXIST 17
 #define ENODEV 19
@@ -22,11 +21,8 @@
 #define ENOSYS 38
 #define ELOOP 40
 #define EPROTO 71
-#define EOVERFLOW 75
-#define EMSGSIZE 90
 #define ENOTSUP 95
 #define ETIMEDOUT 110
-#define ECANCELED 125
 #endif
 
 /* A short English word for an error: bb_error_name(-ETIMEDOUT) is "timed out". Never NULL. */

@@ -216,6 +216,6 @@ def size(name, app, compiler, as_json):
     measured = measure(platform, app_name, image)
     if as_json:
         print(json.dumps(measured, indent=2))
-    else:
-        show(measured)
-    return 0
+        return 0
+    show(measured)
+    return 0 if all(budget["ok"] or budget["held"] for budget in measured["budgets"]) else 1
