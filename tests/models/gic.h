@@ -17,6 +17,7 @@ struct model_gic {
     uint8_t priority[GIC_IDS];
     bool routed[GIC_IDS]; /* reaches this CPU */
     bool group0_on, group1_on;
+    bool two_states; /* GICv3: the distributor, mad, may have said so */
     bool priority_mask_set;
     uint8_t priority_mask;
     unsigned running[GIC_IDS]; /* acknowledged and not ended, innermost last */

@@ -47,7 +47,7 @@ static const struct model_register distributor_registers[] = {
     {"GICD_ICACTIVER", 0x384, MODEL_RW, ~0u, SPI_WORDS},
     {"GICD_IPRIORITYR", 0x420, MODEL_RW | MODEL_BYTES, ~0u, GIC_IDS / 4 - 8},
     {"GICD_ICFGR", 0xc08, MODEL_RW, ~0u, GIC_IDS / 16 - 2},
-    {"GICD_IGRPMODR", 0xd04, MODEL_RW, 0, SPI_WORDS},
+    {"GICD_IGRPMODR", 0xd04, MODEL_RW, ~0u, SPI_WORDS},
     {"GICD_IROUTER", 0x6100, MODEL_RW, ~0u, (GIC_IDS - 32) * 2},
     {"GICD_ID", GICD_ID, MODEL_R, 0, 12},
     {NULL},
@@ -69,7 +69,7 @@ static const struct model_register redistributor_registers[] = {
     {"GICR_IPRIORITYR", SGI + 0x400, MODEL_RW | MODEL_BYTES, ~0u, 8},
     {"GICR_ICFGR0", SGI + 0xc00, MODEL_R},
     {"GICR_ICFGR1", SGI + 0xc04, MODEL_RW, ~0u},
-    {"GICR_IGRPMODR0", SGI + 0xd00, MODEL_RW, 0},
+    {"GICR_IGRPMODR0", SGI + 0xd00, MODEL_RW, ~0u},
     {NULL},
 };
 
@@ -106,7 +106,10 @@ static void config_write(struct model_gic *gic, uint32_t offset, unsigned width,
     if (offset >= GICD_IPRIORITYR && offset < GICD_IPRIORITYR + GIC_IDS) {
         for (unsigned i = 0; i < width; i++)
             gic->priority[offset - GICD_IPRIORITYR + i] = (uint8_t)(value >> 8 * i) & 0xf8;
-    } else if (offset >= GICD_ICFGR && offset < GICD_IGRPMODR) {
+    } else if (offset >= GICD_IGRPMODR) {
+        if (value && !gic->two_states)
+            world_fail(gic->name, "IGRPMODR is reserved where there is one security state");
+    } else if (offset >= GICD_ICFGR) {
         for (unsigned i = 0; i < 16; i++) {
             unsigned id = (offset - GICD_ICFGR) * 4 + i;
             bool edge = value >> 2 * i & 2;
@@ -120,6 +123,11 @@ static void config_write(struct model_gic *gic, uint32_t offset, unsigned width,
 static bool is_disable(uint32_t offset)
 {
     return offset >= 0x180 && offset < 0x200;
+}
+
+static bool is_trigger(uint32_t offset)
+{
+    return offset >= GICD_ICFGR && offset < GICD_IGRPMODR;
 }
 
 static uint32_t distributor_read(struct model *model, uint32_t offset, unsigned width)
@@ -165,7 +173,7 @@ static void distributor_write(struct model *model, uint32_t offset, unsigned wid
                       "IROUTER = %#x sets reserved bits", value);
         *router = (*router & ~(0xffffffffull << shift)) | (uint64_t)value << shift;
     } else {
-        model_require(model, !busy || offset < GICD_ICFGR,
+        model_require(model, !busy || !is_trigger(offset),
                       "a trigger was changed before the disable was seen (RWP)");
         config_write(&v3->gic, offset, width, value);
         if (is_disable(offset))
@@ -210,7 +218,7 @@ static void redistributor_write(struct model *model, uint32_t offset, unsigned w
     }
     if (offset < SGI)
         return;
-    model_require(model, world_now() >= frame->busy_until || offset < SGI + GICD_ICFGR,
+    model_require(model, world_now() >= frame->busy_until || !is_trigger(offset - SGI),
                   "a trigger was changed before the disable was seen (RWP)");
     config_write(&frame->gic->gic, offset - SGI, width, value);
     if (is_disable(offset - SGI))

@@ -54,6 +54,11 @@ static void awake(void)
     virt.gic_v3.redistributors[0].asleep = false;
 }
 
+static void two_states(void)
+{
+    virt.gic_v3.gic.two_states = true;
+}
+
 static void silent(void)
 {
     pi.local.irq = (struct wire){0};
@@ -78,7 +83,7 @@ static const struct victim victims[] = {
     {"pl061", false, 2, &virt.pl061.model},
     {"gic_v2 distributor", false, 2, &virt.gic_v2.distributor},
     {"gic_v2 cpu interface", false, 2, &virt.gic_v2.cpu},
-    {"gic_v3 distributor", false, 3, &virt.gic_v3.distributor},
+    {"gic_v3 distributor", false, 3, &virt.gic_v3.distributor, two_states},
     {"gic_v3 redistributor", false, 3, &virt.gic_v3.redistributors[0].model, awake},
     {"local interrupt controller", true, 0, &pi.local.model, silent},
     {"armctrl", true, 0, &pi.armctrl.model},
