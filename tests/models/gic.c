@@ -114,6 +114,8 @@ bool gic_bit_write(struct model_gic *gic, uint32_t offset, uint32_t value)
     for (unsigned i = 0; i < 32; i++) {
         unsigned id = first + i;
         bool bit = value >> i & 1;
+        if (gic->foreign[id])
+            continue;
         if (base == IGROUPR)
             gic->group1[id] = bit;
         if (!bit)

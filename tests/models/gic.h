@@ -15,7 +15,8 @@ struct model_gic {
     bool level[GIC_IDS]; /* of the input */
     bool latched[GIC_IDS], enabled[GIC_IDS], active[GIC_IDS], edge[GIC_IDS], group1[GIC_IDS];
     uint8_t priority[GIC_IDS];
-    bool routed[GIC_IDS]; /* reaches this CPU */
+    bool routed[GIC_IDS];  /* reaches this CPU */
+    bool foreign[GIC_IDS]; /* the secure world's: zero to read, deaf to writes */
     bool group0_on, group1_on;
     bool two_states; /* GICv3: the distributor, mad, may have said so */
     bool priority_mask_set;

@@ -102,6 +102,17 @@ static void test_left_by_firmware(void **state)
     }
 }
 
+static void test_secure_line(void **state)
+{
+    struct bb_irq *irq = start(state);
+    const struct bb_irq_ops *ops = irq->face.ops;
+
+    virt.gic->foreign[50] = true;
+    assert_int_equal(ops->enable(irq, 50, BB_TRIGGER_HIGH), -EPERM);
+    assert_int_equal(ops->enable(irq, 51, BB_TRIGGER_HIGH), 0);
+    ops->disable(irq, 51);
+}
+
 /* Two lines at once, and one that comes up while the other is served. */
 static void test_two_at_once(void **state)
 {
@@ -158,6 +169,7 @@ int main(void)
         {"every SPI", test_every_spi},
         {"edge while masked", test_edge_while_masked},
         {"left by firmware", test_left_by_firmware},
+        {"secure line", test_secure_line},
         {"two at once", test_two_at_once},
         {"remove", test_remove},
     };
