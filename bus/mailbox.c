@@ -11,7 +11,4 @@ static bool mailbox_claims(const struct bb_node *node)
     return node->parent && bb_node_has(node->parent, "mboxes");
 }
 
-const struct bb_bus bb_mailbox_bus = {
-    .name = "mailbox",
-    .claims = mailbox_claims,
-};
+const struct bb_bus bb_mailbox_bus = {.name = "mailbox", .claims = mailbox_claims};
