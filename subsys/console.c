@@ -224,7 +224,7 @@ static void tell_wrong_name(struct bb_work *work)
     if (!console)
         bb_print(BB_INFO, "console=%s names no console: all are used", parameter);
 }
-static struct bb_work wrong_name = {.run = tell_wrong_name};
+static struct bb_work wrong_name; /* all zero at start: an image then has no page of data */
 
 /* A console= that names none of the running ones (firmware appends its own) selects them all. */
 static void select_consoles(void)
@@ -233,6 +233,7 @@ static void select_consoles(void)
     const char *parameter = bb_param_get("console");
     struct bb_console *console;
     bool any = false;
+    wrong_name.run = tell_wrong_name;
     if (parameter && !told)
         bb_work_queue(&wrong_name);
     told = true;

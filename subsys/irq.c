@@ -18,7 +18,7 @@ static void polled(struct bb_work *work)
     (void)work;
     progress++;
 }
-static struct bb_work poll_seen = {.run = polled};
+static struct bb_work poll_seen; /* all zero at start: an image then has no page of data */
 
 static int removed_translate(struct bb_irq *irq, const struct bb_phandle_args *args, uint32_t *line,
                              enum bb_trigger *trigger)
@@ -137,6 +137,7 @@ static void check_stuck(struct bb_interrupt *interrupt)
     interrupt->next_check = interrupt->count + CHECK_AFTER;
     if (interrupt->progress != progress) {
         interrupt->progress = progress;
+        poll_seen.run = polled;
         bb_work_queue(&poll_seen);
         return;
     }

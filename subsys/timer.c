@@ -89,7 +89,7 @@ static void tell_wrong_name(struct bb_work *work)
         bb_print(BB_INFO, "timer=%s names no timer: %s is used", bb_param_get("timer"),
                  has_source() ? source->face.device->name : "none");
 }
-static struct bb_work wrong_name = {.run = tell_wrong_name};
+static struct bb_work wrong_name; /* all zero at start: an image then has no page of data */
 
 static int timer_notify(struct bb_face *face, bool running)
 {
@@ -98,6 +98,7 @@ static int timer_notify(struct bb_face *face, bool running)
         if (timer->hz == 0 || timer->hz > 10000000000ull)
             return bb_fail(face->device, "frequency", -EINVAL);
         static bool told;
+        wrong_name.run = tell_wrong_name;
         if (bb_param_get("timer") && !told)
             bb_work_queue(&wrong_name);
         told = true;
