@@ -12,6 +12,7 @@
 #define MAX_NEEDS 16   /* providers of one device */
 #define MAX_ENTRIES 64 /* of one phandle list */
 #define MAX_PATH 128   /* characters of a node path in a message */
+#define MAX_CHAIN 32   /* devices that each wait for the next */
 
 struct bb_binder bb_binder;
 
@@ -19,6 +20,7 @@ struct bb_binder bb_binder;
 struct chain {
     const struct bb_node *node;
     const struct chain *outer;
+    unsigned depth; /* bounded: a hostile tree must not use up the stack */
 };
 static const struct chain *chain;
 
@@ -224,7 +226,7 @@ static int bring_up(struct bb_node *node, const struct bb_match *match)
     }
     const char *step = device->step;
     bb_device_release(device);
-    if (bb_node_last() == last && bb_device_newest() == newest)
+    if (bb_node_last() == last && bb_device_newest() == newest && !device->shared)
         bb_arena_reset(mark); /* nothing that stays was allocated after it */
     return refuse(node, BB_REASON_PROBE_FAILED, error, step, NULL);
 }
@@ -259,7 +261,9 @@ int bb_bind(struct bb_node *node)
     const struct bb_match *match = match_node(node);
     if (!match)
         return -ENODEV;
-    const struct chain link = {node, chain};
+    const struct chain link = {node, chain, chain ? chain->depth + 1 : 0};
+    if (link.depth >= MAX_CHAIN)
+        return refuse(node, BB_REASON_PROBE_FAILED, -ELOOP, "too long a chain of needs", NULL);
     chain = &link;
     node->state = BB_NODE_BINDING;
     int error = bring_up(node, match);

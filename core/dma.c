@@ -24,6 +24,7 @@ int bb_dma_alloc(struct bb_device *device, size_t size, struct bb_dma *dma)
     void *memory = bb_device_alloc(device, lines(size), bb_arch_cache_line());
     if (!memory)
         return -ENOMEM;
+    device->shared = true;
     if (bb_node_dma_address(device->node, (uintptr_t)memory, lines(size), &dma->device) < 0)
         return bb_fail(device, "dma-ranges", -ENXIO);
     int error = bb_acquire(device, &dma->resource, "dma", release);

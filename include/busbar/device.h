@@ -55,6 +55,7 @@ struct bb_device {
     uint16_t need_count;
     uint16_t handles; /* bb_face_get() not yet put */
     uint16_t calls;   /* callbacks of it that run now */
+    bool shared;      /* its hardware may still write to memory of it: that is never used again */
     bool removed;
 };
 
@@ -199,8 +200,8 @@ extern const struct bb_early_console {
     uint64_t address;
 } bb_early_console;
 
-/* Binds every enabled node that names a device. Called once at start; again after nodes were
- * appended later. A node that runs or that failed is left as it is. */
+/* Binds every enabled node that names a device, those too that drivers append meanwhile. Called
+ * once, at start; bb_bind() binds a node that is appended later. */
 void bb_bind_all(void);
 /* Binds one node and, before it, what it needs. 0 when it runs now; else the negative errno value
  * that its reason explains. */

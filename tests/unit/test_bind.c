@@ -3,6 +3,7 @@
  * here. */
 #include "harness.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include <busbar/arena.h>
@@ -164,6 +165,20 @@ static void test_a_circle_of_needs_fails_and_is_named(void **state)
     assert_non_null(strstr(reason("/a"), "waiting for its clock /b"));
 }
 
+static void test_a_chain_without_end_is_refused(void **state)
+{
+    (void)state;
+    begin();
+    for (uint32_t i = 1; i <= 60; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "n%u", (unsigned)i);
+        add_clock(name, "test,source", i, i < 60 ? i + 1 : 0);
+    }
+    start(NULL);
+    must_fail("/n33", -ELOOP, "too long a chain of needs");
+    assert_non_null(strstr(reason("/n32"), "waiting for its clock /n33"));
+}
+
 static void test_a_wanted_circle_harms_nobody(void **state)
 {
     (void)state;
@@ -300,6 +315,7 @@ int main(void)
         cmocka_unit_test(test_manifest_order_decides_between_independent_devices),
         cmocka_unit_test(test_first_compatible_string_that_is_known_wins),
         cmocka_unit_test(test_a_circle_of_needs_fails_and_is_named),
+        cmocka_unit_test(test_a_chain_without_end_is_refused),
         cmocka_unit_test(test_a_wanted_circle_harms_nobody),
         cmocka_unit_test(test_needing_oneself_is_no_circle),
         cmocka_unit_test(test_reasons),
