@@ -32,7 +32,9 @@ def lookup(elf, address):
     if not tool:
         return None
     options = [f"--obj={elf}"] if tool == "llvm-symbolizer" else ["-i", "-f", "-e", str(elf)]
-    lines = _quiet([tool, *options, hex(address)]).splitlines()
+    # A build beside this run may be replacing the file at this moment: ask once more.
+    lines = (_quiet([tool, *options, hex(address)]) or
+             _quiet([tool, *options, hex(address)])).splitlines()
     places = []
     for function, place in zip(lines[::2], lines[1::2]):
         if function.startswith("??"):
