@@ -67,7 +67,8 @@ static int rtc_notify(struct bb_face *face, bool running)
     struct bb_rtc *rtc = bb_container_of(face, struct bb_rtc, face);
     rtc->alarm = NULL;
     if (running) {
-        rtc->alarm_work = (struct bb_work){.run = run_alarm, .device = face->device};
+        rtc->alarm_work.run = run_alarm; /* it may be queued already: an alarm from before */
+        rtc->alarm_work.device = face->device;
         bb_hooks.rtc_time = first_time;
     } else {
         bb_work_cancel(&rtc->alarm_work);
