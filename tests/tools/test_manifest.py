@@ -228,6 +228,7 @@ class Applications(Repository):
         self.put("apps/hello/app.toml", text)
         self.put("apps/hello/main.c", "")
         self.put("apps/hello/commands/date.c", "")
+        self.put("apps/hello/page.html", "<!doctype html>")
         return load_app("hello")
 
     def test_read(self):
@@ -236,6 +237,10 @@ class Applications(Repository):
         self.assertTrue(app.internal)
         self.assertEqual(app.arena, 1 << 20)
         self.assertEqual(app.lacks(load_platform("board")), [])
+
+    def test_files(self):
+        self.assertEqual([path.name for path in self.app('files = ["page.html"]').files],
+                         ["page.html"])
 
     def test_needs_drivers(self):
         app = self.app('drivers = ["rtc/pl031", "gpio/pl061"]')
@@ -252,6 +257,8 @@ class Applications(Repository):
                 'sources = ["mian.c"]',
                 "hello/app.toml:1: sources: no file 'mian.c'; did you mean 'main.c'?",
             ),
+            ('files = ["pgae.html"]', "files: no file 'pgae.html' beside it"),
+            ('files = ["commands/date.c"]', "files: no file 'date.c' beside it"),
             ('libc = "glibc"', "libc: no C library 'glibc'"),
             ('modules = ["tcpip"]', "modules: no module 'tcpip'"),
             ('drivers = ["rtc/pl301"]', "drivers: no driver 'rtc/pl301'; did you mean"),

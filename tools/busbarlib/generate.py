@@ -4,11 +4,13 @@
     configure   writes <out>/ (driver array, bind and config headers, QEMU command) and prints the
                 plan that Meson reads: a line for each source, its words parted by tabs
     embed       makes assembly of a device tree source
+    attach      makes assembly of a file that an application carries, plain and compressed
     image       makes the raw image of an ELF file and checks its boot header
 
 A file is written only when its content changes, so that nothing is compiled again in vain."""
 
 import argparse
+import gzip
 import json
 import os
 import re
@@ -152,7 +154,8 @@ def configure(options):
         if app.lacks(platform):
             continue
         words = ("internal" if app.internal else "public", str(app.arena or ""))
-        plan.append(("app", app.name, *words, "|".join(map(_shown, app.sources))))
+        lists = ("|".join(map(_shown, paths)) for paths in (app.sources, app.files))
+        plan.append(("app", app.name, *words, *lists))
     return plan
 
 
@@ -169,13 +172,30 @@ def embed(options):
     )
     if result.returncode:
         raise BusbarError(f"{options.source}: dtc refused it; its message is above")
-    blob, name = result.stdout, options.symbol
-    lines = [LICENCE, f"    .section .rodata\n    .globl {name}, {name}_end\n    .balign 8\n"]
-    lines.append(f"{name}:\n")
-    for at in range(0, len(blob), 12):
-        lines.append("    .byte " + ", ".join(map(str, blob[at : at + 12])) + "\n")
-    lines.append(f'{name}_end:\n    .byte 0\n    .section .note.GNU-stack,"",%progbits\n')
-    Path(options.output).write_text("".join(lines), encoding="utf-8")
+    Path(options.output).write_text(assembly({options.symbol: result.stdout}), encoding="utf-8")
+
+
+def assembly(blobs):
+    """Constant bytes at a symbol, for each; their end at `symbol`_end."""
+    lines = [LICENCE]
+    for name, blob in blobs.items():
+        lines.append(f'    .section .rodata.{name},"a"\n')
+        lines.append(f"    .globl {name}, {name}_end\n    .balign 8\n{name}:\n")
+        for at in range(0, len(blob), 12):
+            lines.append("    .byte " + ", ".join(map(str, blob[at : at + 12])) + "\n")
+        lines.append(f"{name}_end:\n    .byte 0\n")
+    lines.append('    .section .note.GNU-stack,"",%progbits\n')
+    return "".join(lines)
+
+
+def attach(options):
+    """A file at `bb_file_<name>` and, for those that may send it so, as gzip at `..._gz`."""
+    source = Path(options.source)
+    name = "bb_file_" + re.sub(r"\W", "_", source.name)
+    blob = source.read_bytes()
+    # Always the same bytes: no name and no time in them.
+    blobs = {name: blob, name + "_gz": gzip.compress(blob, 9, mtime=0)}
+    Path(options.output).write_text(assembly(blobs), encoding="utf-8")
 
 
 def check_arm64_header(blob, path):
@@ -219,6 +239,10 @@ def parser():
     one.add_argument("output")
     one.add_argument("symbol")
     one.set_defaults(run=embed)
+    one = commands.add_parser("attach", help="an application's file to assembly")
+    one.add_argument("source")
+    one.add_argument("output")
+    one.set_defaults(run=attach)
     one = commands.add_parser("image", help="ELF to checked raw image")
     one.add_argument("objcopy")
     one.add_argument("elf")

@@ -51,7 +51,7 @@ _PLATFORM_KEYS = (
     "tree",
 )
 _QEMU_KEYS = ("machine", "cpu", "memory", "smp", "arguments", "consoles")
-_APP_KEYS = ("about", "sources", "libc", "internal", "modules", "arena", "drivers")
+_APP_KEYS = ("about", "sources", "files", "libc", "internal", "modules", "arena", "drivers")
 
 
 class ManifestError(BusbarError):
@@ -144,6 +144,7 @@ class App:
     path: Path
     about: str
     sources: tuple[Path, ...]
+    files: tuple[Path, ...]  # linked in as bytes, plain and gzip
     libc: str
     internal: bool
     modules: tuple[str, ...]
@@ -564,6 +565,10 @@ def load_app(name):
             there = [str(other.relative_to(path.parent)) for other in path.parent.rglob("*.c")]
             file.fail("sources", f"no file '{source}'{nearest(source, there)}", source)
         sources += [Path(os.path.normpath(each)) for each in found]
+    files = [path.parent / name for name in file.strings("files")]
+    for each in files:
+        if each.parent != path.parent or not each.is_file():
+            file.fail("files", f"no file '{each.name}' beside it", each.name)
     modules = file.strings("modules")
     if modules:
         file.fail("modules", f"no module '{modules[0]}'; this version has none", modules[0])
@@ -572,6 +577,7 @@ def load_app(name):
         path=path,
         about=file.get("about", str, ""),
         sources=tuple(dict.fromkeys(sources)),
+        files=tuple(files),
         libc=libc,
         internal=file.get("internal", bool, False),
         modules=modules,
