@@ -239,6 +239,15 @@ static void report(const struct bb_node *node)
     bb_node_print(lacks ? BB_VERBOSE : BB_WARNING, node, "%s", reason);
 }
 
+void bb_device_broken(struct bb_device *device, const char *why, int error)
+{
+    device->step = why; /* which a probe's reason names */
+    if (device->node->state == BB_NODE_RUNNING) {
+        refuse(device->node, BB_REASON_BROKEN, error, why, NULL);
+        report(device->node);
+    }
+}
+
 /* Notes which driver takes the node, or why none does; returns the match. */
 static const struct bb_match *match_node(struct bb_node *node)
 {
@@ -351,6 +360,9 @@ size_t bb_node_reason(const struct bb_node *node, char *buffer, size_t size)
         return bb_format(buffer, size, "probe of %s failed at %s: %s",
                          node->driver ? node->driver->name : "its driver",
                          reason->step ? reason->step : "its start", bb_error_name(reason->error));
+    if (reason->code == BB_REASON_BROKEN)
+        return bb_format(buffer, size, "stopped: %s (%s)", reason->step,
+                         bb_error_name(reason->error));
     if (reason->code == BB_REASON_NONE && (node->state == BB_NODE_RUNNING || !node->enabled))
         text = node->enabled ? "running" : plain[BB_REASON_DISABLED];
     else if (reason->code == BB_REASON_NO_DRIVER && bb_node_is_bus(node))

@@ -47,6 +47,11 @@ int bb_arch_map_constant(uint64_t address, uint64_t size);
 /* Brings every core that firmware left spinning to rest in WFI. After the tree was read. */
 void bb_arch_park_cores(void);
 
+/* ---- poll.c ---- */
+
+/* Cancels all queued work and armed timers of a device that goes. */
+void bb_poll_forget(const struct bb_device *device);
+
 /* ---- log.c ---- */
 
 void bb_log_set_threshold(enum bb_level level);

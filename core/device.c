@@ -141,6 +141,7 @@ static void unlist_face(struct bb_face *face)
 
 int bb_device_start(struct bb_device *device)
 {
+    device->node->device = device;
     bb_for_each_face (face, info, device) {
         list_face(face);
         int error = info->class->notify && !bb_binder.dry ? info->class->notify(face, true) : 0;
@@ -151,7 +152,6 @@ int bb_device_start(struct bb_device *device)
     }
     *(last_device ? &last_device->next : &first_device) = device;
     last_device = device;
-    device->node->device = device;
     return 0;
 }
 
@@ -168,14 +168,19 @@ void bb_device_release(struct bb_device *device)
         device->resources = resource->next;
         resource->release(resource);
     }
+    bb_poll_forget(device);
+    device->node->device = NULL;
 }
 
 static bool is_needed(const struct bb_device *device)
 {
-    bb_for_each_device (other)
+    bb_for_each_device (other) {
+        if (other->node->parent == device->node)
+            return true;
         for (uint16_t i = 0; i < other->need_count; i++)
             if (other->needs[i] == device)
                 return true;
+    }
     return false;
 }
 
@@ -199,7 +204,6 @@ int bb_device_remove(struct bb_device *device)
     *(before ? &before->next : &first_device) = device->next;
     if (last_device == device)
         last_device = before;
-    device->node->device = NULL;
     device->node->state = BB_NODE_FAILED;
     device->node->reason = (struct bb_reason){.code = BB_REASON_REMOVED, .error = -ENODEV};
     return 0;

@@ -206,14 +206,6 @@ struct bb_node *bb_node_by_phandle(uint32_t phandle)
     return table.slots && phandle ? *find_slot(phandle, NULL) : NULL;
 }
 
-struct bb_node *bb_node_by_compatible(const char *compatible)
-{
-    bb_for_each_node (node)
-        if (node->enabled && bb_node_compatible(node, compatible))
-            return node;
-    return NULL;
-}
-
 /* The length of a path's next name, which ends at '/', ':' or the end. */
 static size_t name_length(const char *path)
 {
@@ -342,9 +334,7 @@ int bb_node_u32(const struct bb_node *node, const char *name, uint32_t *value)
     const struct bb_property *property = bb_node_property(node, name);
     if (property && property->length != 4)
         return bb_property_bad(node, property, "one cell");
-    if (property)
-        *value = bb_cell(property->value, 0);
-    return property ? 0 : -ENOENT;
+    return bb_node_u32_at(node, name, 0, value);
 }
 
 int bb_node_u32_at(const struct bb_node *node, const char *name, size_t index, uint32_t *value)

@@ -38,27 +38,46 @@ static void unlink_work(struct bb_work **at)
         queue_end = at;
 }
 
-void bb_work_cancel(struct bb_work *work)
+static void drop_work(const struct bb_work *work, const struct bb_device *device)
 {
     uintptr_t state = bb_arch_irq_save();
-    if (work->queued) {
-        struct bb_work **at = &queue;
-        while (*at != work)
+    for (struct bb_work **at = &queue; *at;) {
+        if (*at == work || (device && (*at)->device == device))
+            unlink_work(at);
+        else
             at = &(*at)->next;
-        unlink_work(at);
     }
     bb_arch_irq_restore(state);
 }
 
+static void drop_timers(const struct bb_timer_event *event, const struct bb_device *device)
+{
+    for (struct bb_timer_event **at = &timers; *at;) {
+        bool drop = *at == event || (device && (*at)->device == device);
+        (*at)->armed = !drop;
+        if (drop)
+            *at = (*at)->next;
+        else
+            at = &(*at)->next;
+    }
+}
+
+void bb_work_cancel(struct bb_work *work)
+{
+    if (work->queued)
+        drop_work(work, NULL);
+}
+
 void bb_timer_event_cancel(struct bb_timer_event *event)
 {
-    if (event->armed) {
-        struct bb_timer_event **at = &timers;
-        while (*at != event)
-            at = &(*at)->next;
-        *at = event->next;
-        event->armed = false;
-    }
+    if (event->armed)
+        drop_timers(event, NULL);
+}
+
+void bb_poll_forget(const struct bb_device *device)
+{
+    drop_work(NULL, device);
+    drop_timers(NULL, device);
 }
 
 void bb_timer_event_at(struct bb_timer_event *event, uint64_t due)

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Monotonic and wall time. Seconds and their rest are converted apart: exact, and within 64 bits.
- */
+/* Monotonic time. Seconds and their rest are converted apart: exact, and within 64 bits. */
 #include <busbar/arch.h>
 #include <busbar/hooks.h>
 #include <busbar/time.h>
@@ -10,12 +9,6 @@ static struct {
     uint64_t ns, ticks;
     bool started;
 } base;
-
-static struct {
-    int64_t seconds; /* wall time when bb_time() was `at` */
-    uint64_t at;
-    bool set;
-} wall;
 
 uint64_t bb_ticks_to_ns(uint64_t ticks, uint64_t hz)
 {
@@ -65,23 +58,4 @@ void bb_delay(uint64_t ns)
     /* Without a counter: a barrier takes a nanosecond at the very least. */
     for (uint64_t i = 0; hz ? counter(&hz) - start < ticks : i < ns; i++)
         bb_arch_barrier();
-}
-
-int bb_wall_time(int64_t *seconds)
-{
-    int64_t now;
-    if (!wall.set) {
-        if (!bb_hooks.rtc_time || bb_hooks.rtc_time(&now) < 0)
-            return -ENODEV;
-        bb_wall_set(now);
-    }
-    *seconds = (int64_t)((uint64_t)wall.seconds + (bb_time() - wall.at) / BB_SEC);
-    return 0;
-}
-
-void bb_wall_set(int64_t seconds)
-{
-    wall.seconds = seconds;
-    wall.at = bb_time();
-    wall.set = true;
 }

@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Real-time clocks: alarms in thread context, calendar arithmetic, wall time for core. */
-#include <busbar/hooks.h>
+/* Real-time clocks: alarms in thread context, wall time, calendar arithmetic. */
 #include <busbar/rtc.h>
 
 static struct bb_face_list rtcs;
+
+static struct {
+    int64_t seconds; /* wall time when bb_time() was `at` */
+    uint64_t at;
+    bool set;
+} wall;
 
 static int removed_get_time(struct bb_rtc *rtc, int64_t *seconds)
 {
@@ -56,10 +61,24 @@ static void run_alarm(struct bb_work *work)
         alarm(rtc, rtc->alarm_context);
 }
 
-static int first_time(int64_t *seconds)
+int bb_wall_time(int64_t *seconds)
 {
     struct bb_rtc *rtc = bb_rtc_first();
-    return rtc ? bb_rtc_get_time(rtc, seconds) : -ENODEV;
+    int64_t now;
+    if (!wall.set) {
+        if (!rtc || bb_rtc_get_time(rtc, &now) < 0)
+            return -ENODEV;
+        bb_wall_set(now);
+    }
+    *seconds = (int64_t)((uint64_t)wall.seconds + (bb_time() - wall.at) / BB_SEC);
+    return 0;
+}
+
+void bb_wall_set(int64_t seconds)
+{
+    wall.seconds = seconds;
+    wall.at = bb_time();
+    wall.set = true;
 }
 
 static int rtc_notify(struct bb_face *face, bool running)
@@ -69,7 +88,6 @@ static int rtc_notify(struct bb_face *face, bool running)
     if (running) {
         rtc->alarm_work.run = run_alarm; /* it may be queued already: an alarm from before */
         rtc->alarm_work.device = face->device;
-        bb_hooks.rtc_time = first_time;
     } else {
         bb_work_cancel(&rtc->alarm_work);
     }

@@ -218,7 +218,8 @@ struct bb_device *bb_device_first(void);
 /* The device at work in a probe, interrupt or deferred call, or NULL. */
 struct bb_device *bb_device_current(void);
 /* Takes the device out: its faces answer -ENODEV from now on, its remove() quiesces, then
- * everything it held is released. -EBUSY while a callback of it runs or another device needs it; in
+ * everything it held is released, and its queued work and timers are cancelled. -EBUSY while a
+ * callback of it runs, another device needs it, or a device on its node's children runs; in
  * release builds also while somebody holds a face of a driver that is not hot-pluggable, since
  * calls may be bound straight to the driver there. Thread context. */
 int bb_device_remove(struct bb_device *device);
@@ -232,6 +233,9 @@ int bb_acquire(struct bb_device *device, struct bb_resource *resource, const cha
 /* Notes what failed for the reason line, and returns `error`: return bb_fail(device, "self-test",
  * -EIO) */
 int bb_fail(struct bb_device *device, const char *step, int error);
+/* A running device is beyond help: notes why in its node and in the log. It stays where it is; its
+ * driver makes every call answer `error` from now on. `why` must stay valid. Thread context. */
+void bb_device_broken(struct bb_device *device, const char *why, int error);
 /* Zeroed arena memory that belongs to the device; NULL when the arena is full. */
 void *bb_device_alloc(struct bb_device *device, size_t size, size_t alignment);
 /* Looks up entry `index` of what the device's node asks of `class`, brings the provider up and

@@ -15,7 +15,6 @@ struct bb_hooks {
     uint64_t counter_hz;
     void (*wake_at)(uint64_t due); /* an interrupt at bb_time() >= due; BB_FOREVER: none */
     void (*power_off)(int status); /* status 0: all is well; returns where it cannot */
-    int (*rtc_time)(int64_t *seconds);
 };
 extern struct bb_hooks bb_hooks;
 

@@ -41,6 +41,7 @@ enum bb_reason_code {
     BB_REASON_CYCLE,        /* it needs itself; the log has the chain */
     BB_REASON_PROBE_FAILED, /* `error` at `step` */
     BB_REASON_NO_MEMORY,    /* the arena is too small; the log says how much was needed */
+    BB_REASON_BROKEN, /* it ran, and was given up: `step` says why, `error` what its calls answer */
     BB_REASON_REMOVED,
 };
 
@@ -81,7 +82,6 @@ struct bb_node *bb_node_root(void); /* NULL before the table exists */
  * needed), by alias ("serial0"), with a "path:options" tail ignored. NULL when there is none. */
 struct bb_node *bb_node_find(const char *path);
 struct bb_node *bb_node_by_phandle(uint32_t phandle);
-struct bb_node *bb_node_by_compatible(const char *compatible); /* first enabled one */
 /* Writes the full path, always terminated. Returns its length; size or more when it was cut. */
 size_t bb_node_path(const struct bb_node *node, char *buffer, size_t size);
 /* The node that chosen/stdout-path names, or NULL. */
@@ -115,6 +115,14 @@ int bb_node_string_index(const struct bb_node *node, const char *name, const cha
 static inline bool bb_node_compatible(const struct bb_node *node, const char *compatible)
 {
     return bb_node_string_index(node, "compatible", compatible) >= 0;
+}
+/* The first enabled node with this compatible string, or NULL. */
+static inline struct bb_node *bb_node_by_compatible(const char *compatible)
+{
+    bb_for_each_node (node)
+        if (node->enabled && bb_node_compatible(node, compatible))
+            return node;
+    return NULL;
 }
 
 /* Region `index` of reg, translated to a CPU address through every `ranges` above. -ERANGE past the

@@ -50,6 +50,12 @@ static inline int bb_rtc_set_time(struct bb_rtc *rtc, int64_t seconds)
  * disarms. -ENOTSUP where the chip has none. */
 int bb_rtc_set_alarm(struct bb_rtc *rtc, int64_t seconds,
                      void (*alarm)(struct bb_rtc *rtc, void *context), void *context);
+/* Wall time: seconds since 1970-01-01 UTC, from the first RTC when first asked, and monotonic time
+ * from there on. -ENODEV when neither an RTC nor bb_wall_set() has told it. Setting it (from SNTP,
+ * by hand) does not write the RTC. Thread context. */
+int bb_wall_time(int64_t *seconds);
+void bb_wall_set(int64_t seconds);
+
 /* For drivers: the alarm went off. Interrupt context. */
 void bb_rtc_alarm_fired(struct bb_rtc *rtc);
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Monotonic time, deadlines and wall time. Nanoseconds since start, computed from the counter's own
- * ticks and frequency without rounding that adds up: exact for any frequency, for centuries.
- * Readable in every context; 0 until the first timer device runs (on aarch64: from the first
- * instruction of C, by the architectural counter).
+ * Monotonic time and deadlines; wall time is in <busbar/rtc.h>. Nanoseconds since start, computed
+ * from the counter's own ticks and frequency without rounding that adds up: exact for any
+ * frequency, for centuries. Readable in every context; 0 until the first timer device runs (on
+ * aarch64: from the first instruction of C, by the architectural counter).
  */
 #ifndef BUSBAR_TIME_H
 #define BUSBAR_TIME_H
@@ -24,10 +24,5 @@ uint64_t bb_ns_to_ticks(uint64_t ns, uint64_t hz); /* rounds up; saturates at UI
 /* Waits without sleeping, for the short delays that datasheets ask for. At most 10 ms. Any context.
  */
 void bb_delay(uint64_t ns);
-
-/* Wall time: seconds since 1970-01-01 UTC, from the RTC at boot plus monotonic time. -ENODEV when
- * no clock has set it. Setting it does not write the RTC. */
-int bb_wall_time(int64_t *seconds);
-void bb_wall_set(int64_t seconds);
 
 #endif

@@ -74,8 +74,34 @@ static const struct bb_clock_ops bb_ops_clock_lenient = {.rate = source_rate};
 BB_DRIVER(clock, lenient, .bus = &bb_mmio_bus, .match = BB_MATCH({"test,lenient"}, {"test,old"}),
           .wants = BB_CLASSES(&bb_class_clock), .probe = lenient_probe);
 
-static const struct bb_driver *const drivers[] = {&bb_driver_clock_source,
-                                                  &bb_driver_clock_lenient};
+struct bb_picky { /* a class that takes nobody in */
+    struct bb_face face;
+};
+struct bb_picky_ops {
+    int nothing;
+};
+
+static int picky_notify(struct bb_face *face, bool running)
+{
+    (void)face;
+    return running ? -EEXIST : 0;
+}
+
+static struct bb_face_list pickies;
+static const struct bb_class bb_class_picky = {
+    .name = "picky", .list = &pickies, .notify = picky_notify};
+
+struct unwanted {
+    struct bb_device device;
+    struct bb_picky picky;
+};
+
+static const struct bb_picky_ops bb_ops_picky_unwanted = {0};
+BB_DRIVER(picky, unwanted, .bus = &bb_mmio_bus, .match = BB_MATCH({"test,unwanted"}),
+          .remove = source_remove);
+
+static const struct bb_driver *const drivers[] = {&bb_driver_clock_source, &bb_driver_clock_lenient,
+                                                  &bb_driver_picky_unwanted};
 
 static void open_clock(const char *name, const char *compatible, uint32_t phandle, uint32_t needs)
 {
@@ -267,6 +293,52 @@ static void test_removal(void **state)
     assert_null(bb_clock_first());
 }
 
+static void test_a_device_under_another_keeps_it(void **state)
+{
+    static const struct bb_property compatible = {"compatible", "test,lenient", 13};
+    struct bb_node *child;
+    (void)state;
+    begin();
+    add_clock("a", "test,source", 1, 0);
+    start(NULL);
+    assert_int_equal(
+        bb_node_append(bb_node_find("/a"), &bb_mmio_bus, "under", &compatible, 1, &child), 0);
+    assert_int_equal(bb_bind(child), 0);
+    assert_int_equal(bb_device_remove(device_at("/a")), -EBUSY);
+    assert_int_equal(bb_device_remove(child->device), 0);
+    assert_int_equal(bb_device_remove(device_at("/a")), 0);
+    released = 0;
+}
+
+static void test_a_device_that_its_class_refuses_is_quiesced(void **state)
+{
+    (void)state;
+    begin();
+    add_clock("a", "test,unwanted", 1, 0);
+    start(NULL);
+    assert_int_equal(quiesced, 1);
+    assert_null(bb_node_find("/a")->device);
+    assert_null(bb_face_first(&bb_class_picky));
+    assert_string_equal(reason("/a"), "probe of picky/unwanted failed at picky: exists already");
+}
+
+static void test_a_broken_device_stays_with_its_reason(void **state)
+{
+    (void)state;
+    begin();
+    add_clock("a", "test,source", 1, 0);
+    start(NULL);
+    bb_device_broken(device_at("/a"), "its index jumped", -EIO);
+    bb_device_broken(device_at("/a"), "only the first reason counts", -EINVAL);
+    assert_string_equal(reason("/a"), "stopped: its index jumped (input/output error)");
+    assert_int_equal(logged("/a: stopped: its index jumped"), 1);
+    assert_int_equal(logged("only the first"), 0);
+    assert_int_equal(bb_bind(bb_node_find("/a")), -EIO); /* nobody new may need it */
+    assert_int_equal(bb_device_remove(device_at("/a")), 0);
+    assert_int_equal(released, 1);
+    released = 0;
+}
+
 static void test_a_busy_device_stays(void **state)
 {
     (void)state;
@@ -321,6 +393,9 @@ int main(void)
         cmocka_unit_test(test_reasons),
         cmocka_unit_test(test_a_failed_probe_gives_its_memory_back),
         cmocka_unit_test(test_removal),
+        cmocka_unit_test(test_a_device_under_another_keeps_it),
+        cmocka_unit_test(test_a_device_that_its_class_refuses_is_quiesced),
+        cmocka_unit_test(test_a_broken_device_stays_with_its_reason),
         cmocka_unit_test(test_a_busy_device_stays),
         cmocka_unit_test(test_parameters_reach_the_state_before_probe),
         cmocka_unit_test(test_named_nodes_are_appended),

@@ -8,6 +8,7 @@
 #include <busbar/arch.h>
 #include <busbar/hooks.h>
 #include <busbar/poll.h>
+#include <core/core.h>
 
 struct item {
     struct bb_work work;
@@ -456,6 +457,27 @@ static void test_a_wait_for_nothing_ends_the_process(void **state)
     assert_int_equal(run_child(wait_for_nothing, NULL), 1);
 }
 
+static void test_a_device_that_goes_is_forgotten(void **state)
+{
+    static struct bb_device other;
+    (void)state;
+    set_up();
+    a.work.device = b.work.device = a.event.device = b.event.device = &device;
+    c.work.device = c.event.device = &other;
+    queue_all();
+    bb_timer_event_at(&a.event, bb_time());
+    bb_timer_event_at(&c.event, bb_time());
+    bb_timer_event_at(&b.event, bb_time());
+    bb_poll_forget(&device);
+    bb_poll();
+    expect_trace("cc");
+    bb_work_queue(&b.work); /* the queue's end is whole */
+    bb_work_queue(&a.work);
+    bb_timer_event_at(&b.event, bb_time());
+    bb_poll();
+    expect_trace("bab");
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -476,6 +498,7 @@ int main(void)
         cmocka_unit_test(test_without_a_timer_it_does_not_sleep),
         cmocka_unit_test(test_descriptors_and_wake_up_times),
         cmocka_unit_test(test_a_wait_for_nothing_ends_the_process),
+        cmocka_unit_test(test_a_device_that_goes_is_forgotten),
     };
     return run_apart(tests, BB_ARRAY_SIZE(tests));
 }

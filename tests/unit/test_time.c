@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Time: exact conversions, no drift over years, a source that changes, wall time. */
+/* Time: exact conversions, no drift over years, a source that changes. */
 #include "harness.h"
 
 #include <busbar/arch.h>
@@ -114,37 +114,6 @@ static void test_no_counter_hangs_nothing(void **state)
     assert_true(bb_time() == 0);
 }
 
-static int rtc_answer;
-static int rtc_time(int64_t *seconds)
-{
-    *seconds = 1700000000;
-    return rtc_answer;
-}
-
-static void test_wall_time(void **state)
-{
-    int64_t now;
-    (void)state;
-    bb_time_source(tick_counter, 1000000);
-    assert_int_equal(bb_wall_time(&now), -ENODEV);
-    bb_hooks.rtc_time = rtc_time;
-    rtc_answer = -EIO;
-    assert_int_equal(bb_wall_time(&now), -ENODEV);
-    rtc_answer = 0;
-    assert_int_equal(bb_wall_time(&now), 0);
-    assert_true(now == 1700000000);
-    ticks += 1000000 * 10 * YEAR;
-    assert_int_equal(bb_wall_time(&now), 0);
-    assert_true(now == 1700000000 + (int64_t)(10 * YEAR)); /* the RTC is not asked again */
-    bb_wall_set(-5);
-    ticks += 6000000;
-    assert_int_equal(bb_wall_time(&now), 0);
-    assert_true(now == 1);
-    bb_wall_set(INT64_MAX);
-    ticks += 6000000;
-    assert_int_equal(bb_wall_time(&now), 0);
-}
-
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -154,7 +123,6 @@ int main(void)
         cmocka_unit_test(test_a_new_source_goes_on),
         cmocka_unit_test(test_delay_waits_at_least),
         cmocka_unit_test(test_no_counter_hangs_nothing),
-        cmocka_unit_test(test_wall_time),
     };
     return run_apart(tests, BB_ARRAY_SIZE(tests));
 }
