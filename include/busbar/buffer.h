@@ -8,44 +8,50 @@
  *     memcpy(frame->data, bytes, size);
  *     frame->length = size;
  *
- * A frame that does not fit one buffer is a chain by `more`; its owner owns them all. Thread
- * context.
+ * Whoever owns it may move `data` towards the head room to put something in front, and leaves the
+ * last BB_BUFFER_RESERVE bytes of that to the device, for a header of its own.
+ *
+ * A frame that does not fit one buffer is a chain by `more`; its owner owns them all. A stack that
+ * sends from its own memory wraps it with bb_buffer_foreign(). Thread context.
  */
 #ifndef BUSBAR_BUFFER_H
 #define BUSBAR_BUFFER_H
 
 #include <busbar/base.h>
 
-#define BB_BUFFER_HEADROOM 64 /* bytes before `data` of a fresh buffer: for a device's own header  \
-                               */
-#define BB_BUFFER_SIZE 1920   /* bytes from there on */
+#define BB_BUFFER_HEADROOM 64 /* bytes before `data` of a fresh buffer */
+#define BB_BUFFER_RESERVE 16  /* of them the device's own */
+#define BB_BUFFER_SIZE 1920   /* bytes from `data` of a fresh buffer on */
+#define BB_BUFFER_MAX_PARTS 8 /* buffers of one frame */
+#define BB_BUFFER_FIELDS 64   /* bytes from a pool's buffer to its memory */
 
 enum { /* bb_buffer.flags */
        /* Sending: the device fills in the 16-bit ones' complement sum over [checksum_start, end of
         * frame) at checksum_start + checksum_offset, where the sum of the pseudo header stands. */
        BB_BUFFER_CHECKSUM_NEEDED = 1,
        BB_BUFFER_CHECKSUM_GOOD = 2, /* received: the device has checked the transport's sum */
+       BB_BUFFER_FOREIGN = 4,       /* `data` is in nobody's pool: there is no head room */
 };
 
 struct bb_buffer {
     uint8_t *data;   /* the first byte of the frame, or of this part of it */
     uint32_t length; /* bytes there */
-    uint16_t flags;  /* of the whole frame, in its first buffer */
+    uint16_t flags;  /* of the whole frame, in its first buffer; FOREIGN: of each */
+    uint16_t parts;  /* of the chain that begins here; 1: no more */
     uint16_t checksum_start, checksum_offset;
-    uint16_t parts;         /* of the chain that begins here; 1: no more */
+    uint32_t slot;          /* the driver's while it has the buffer */
     struct bb_buffer *more; /* the rest of the frame, or NULL */
     struct bb_buffer *next; /* for the owner's lists */
-    /* What `data` points at belongs to somebody else (a protocol stack's own memory): called
-     * instead of giving the buffer back to the pool. NULL: the pool's. */
+    /* Called with this buffer, out of its chain, instead of giving it back to the pool. NULL: the
+     * pool's. Only with FOREIGN. */
     void (*put)(struct bb_buffer *buffer);
     void *context; /* the owner's */
-    uint32_t slot; /* the driver's while it has the buffer */
 };
 
 /* Makes the pool, once, of `count` buffers from the arena (2 KiB each); the parameter `net.buffers`
  * overrules it. 0 also when it is there already, -ENOMEM. bb_net_open() does it with 256. */
 int bb_buffer_pool(unsigned count);
-/* A buffer with data at its head room, length 0, one part; NULL when all are out. */
+/* A buffer with data at its head room, length 0, no flags, one part; NULL when all are out. */
 struct bb_buffer *bb_buffer_get(void);
 /* Gives back a buffer, or a whole chain. */
 void bb_buffer_put(struct bb_buffer *buffer);
@@ -54,9 +60,35 @@ unsigned bb_buffer_free(void); /* how many the pool has left */
 /* The start of the memory that a buffer of the pool has, head room included. */
 static inline uint8_t *bb_buffer_memory(struct bb_buffer *buffer)
 {
-    return (uint8_t *)(buffer + 1);
+    return (uint8_t *)buffer + BB_BUFFER_FIELDS;
 }
 
-_Static_assert(sizeof(struct bb_buffer) <= 64, "a buffer's own fields fill one cache line");
+/* Makes `buffer` a view of memory that devices reach and that stays until `put` is called. */
+static inline void bb_buffer_foreign(struct bb_buffer *buffer, void *data, uint32_t length,
+                                     void (*put)(struct bb_buffer *buffer))
+{
+    *buffer = (struct bb_buffer){.data = (uint8_t *)data,
+                                 .length = length,
+                                 .flags = BB_BUFFER_FOREIGN,
+                                 .parts = 1,
+                                 .put = put};
+}
+/* Puts `rest`, itself perhaps a chain, behind the one buffer `first`. */
+static inline void bb_buffer_chain(struct bb_buffer *first, struct bb_buffer *rest)
+{
+    BB_ASSERT(!first->more && rest->parts < BB_BUFFER_MAX_PARTS);
+    first->more = rest;
+    first->parts = (uint16_t)(1 + rest->parts);
+}
+/* Bytes of a whole frame. */
+static inline uint32_t bb_buffer_length(const struct bb_buffer *buffer)
+{
+    uint32_t length = 0;
+    for (; buffer; buffer = buffer->more)
+        length += buffer->length;
+    return length;
+}
+
+_Static_assert(sizeof(struct bb_buffer) <= BB_BUFFER_FIELDS, "they fill one cache line");
 
 #endif
