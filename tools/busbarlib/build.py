@@ -13,7 +13,7 @@ import sys
 from contextlib import contextmanager
 from pathlib import Path
 
-from . import BUILD, ROOT, BusbarError, generate, setup
+from . import BUILD, ROOT, BusbarError, generate, setup, sources
 from .manifest import App, Platform, check_machine, load_app, load_platform
 
 BUILD_TYPES = ("release", "debug")
@@ -146,6 +146,8 @@ def _configure(
             driver_path=list(driver_paths),
         )
     )
+    lines = [line.split("\t") for line in plan.splitlines()]
+    sources.ensure(sorted({line[2] for line in lines if line[0] == "module" and line[2]}), verbose)
     state = {"options": options, "app_paths": list(app_paths), "plan": plan}
     configured = (folder / "build.ninja").is_file()
     if configured and _state(folder) == state:

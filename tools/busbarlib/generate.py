@@ -25,12 +25,16 @@ if __package__ in (None, ""):
 
 from busbarlib import ROOT, BusbarError
 from busbarlib.manifest import all_apps, all_drivers, load_app, load_driver, load_platform
+from busbarlib.modules import all_modules, link_order, load_library, port_folders
 from busbarlib.relocations import pack
 
 LICENCE = "/* SPDX-License-Identifier: BSD-2-Clause */\n/* Made by the build; do not edit. */\n"
 
 # Tests and the desk read any tree, so their arena holds the largest.
 ALL_ARENA = 64 << 20
+
+# Libraries that drivers of this machine may use: the header that tells, and pkg-config's name.
+HOST_LIBRARIES = {"libslirp.h": "slirp", "slirp/libslirp.h": "slirp"}
 
 
 def write(path, text):
@@ -102,6 +106,41 @@ def _sources(kind, *patterns):
     return [(kind, _shown(path)) for path in paths]
 
 
+def host_libraries(drivers):
+    """Libraries of this machine that drivers use, as their includes tell."""
+    found = set()
+    for driver in drivers:
+        text = driver.path.read_text(encoding="utf-8", errors="replace")
+        for header in re.findall(r"^\s*#\s*include\s*<([^>]+)>", text, re.MULTILINE):
+            found |= {HOST_LIBRARIES[header]} if header in HOST_LIBRARIES else set()
+    return [("host-library", name) for name in sorted(found)]
+
+
+def module_lines(modules, bare):
+    """The plan's lines of modules, what is required before what requires it."""
+    plan = []
+    for module in reversed(modules):
+        plan.append(("input", _shown(module.path)))
+        required = [other.name for other in link_order(module.requires)]
+        ports = map(_shown, port_folders(module, bare))
+        plan.append(("module", module.name, module.library or "", "|".join(ports),
+                     "|".join(required), "|".join(map(_shown, module.sources))))
+        if module.library:
+            plan.append(("input", _shown(load_library(module.library).wrap)))
+    return plan
+
+
+def app_line(app, platform):
+    linked = app.linked_modules(platform)
+    names = [module.name for module in linked]
+    wanted = dict.fromkeys([*app.modules, *names])
+    defines = [f"-DBB_MODULE_{name.upper()}={int(name in names)}" for name in wanted]
+    lists = (map(_shown, app.sources), map(_shown, app.files), names, defines)
+    arena = str(app.arena_on(platform) or "")
+    return ("app", app.name, "internal" if app.internal else "public", arena,
+            *("|".join(words) for words in lists))
+
+
 def configure(options):
     """Write the generated files; return the plan, a list of tuples of strings."""
     platform = load_platform(options.platform)
@@ -137,10 +176,16 @@ def configure(options):
         write(out / "all/busbar/config.h", config)
         plan += [("all-driver", _shown(driver.path)) for driver in drivers]
         plan += _sources("desk", "tools/desk/*.c")
+        plan += host_libraries(drivers)
     if options.tests:
         plan += _sources("test-support", "tests/models/*.c", "tests/conformance/*.c",
                          "tests/unit/harness.c")
         plan += _sources("test", "tests/unit/test_*.c")
+        modules = all_modules()
+        plan += module_lines(link_order([module.name for module in modules]), bare=False)
+        for module in modules:
+            plan += [("module-test", module.name, _shown(path))
+                     for path in sorted(module.folder.glob("tests/test_*.c"))]
         return plan
 
     apps = {app.name: app for app in all_apps()}
@@ -149,13 +194,11 @@ def configure(options):
         if app.name in apps and apps[app.name].path != app.path:
             raise BusbarError(f"{app.path}: there is an application '{app.name}' already")
         apps[app.name] = app
-    for app in apps.values():
-        plan.append(("input", _shown(app.path)))
-        if app.lacks(platform):
-            continue
-        words = ("internal" if app.internal else "public", str(app.arena or ""))
-        lists = ("|".join(map(_shown, paths)) for paths in (app.sources, app.files))
-        plan.append(("app", app.name, *words, *lists))
+    plan += [("input", _shown(app.path)) for app in apps.values()]
+    built = [app for app in apps.values() if not app.lacks(platform)]
+    names = dict.fromkeys(name for app in built for name in app.modules)
+    plan += module_lines(link_order(names, platform), platform.arch != "host")
+    plan += [app_line(app, platform) for app in built]
     return plan
 
 

@@ -8,16 +8,16 @@
 Whatever is wrong with a manifest raises ManifestError, whose text is one line: file, line, key,
 what is wrong, and the nearest name that would have been right."""
 
-import difflib
 import functools
 import os
 import re
 import subprocess
-import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from . import ROOT, BusbarError
+from . import ROOT
+from .manifest_file import ManifestError, ManifestFile as _File, nearest, shown
+from .modules import find_modules, link_order, unmet
 
 ARCHES = ("aarch64", "host")
 LIBCS = ("none",)
@@ -51,11 +51,8 @@ _PLATFORM_KEYS = (
     "tree",
 )
 _QEMU_KEYS = ("machine", "cpu", "memory", "smp", "arguments", "consoles")
-_APP_KEYS = ("about", "sources", "files", "libc", "internal", "modules", "arena", "drivers")
-
-
-class ManifestError(BusbarError):
-    """A manifest that cannot be used; the text is one line for the user."""
+_APP_KEYS = ("about", "sources", "files", "libc", "internal", "modules", "arena", "drivers",
+             "needs")
 
 
 @dataclass(frozen=True)
@@ -147,113 +144,29 @@ class App:
     files: tuple[Path, ...]  # linked in as bytes, plain and gzip
     libc: str
     internal: bool
-    modules: tuple[str, ...]
+    modules: tuple[str, ...]  # linked where the platform has what they need
     arena: int | None  # None: the platform's
-    drivers: tuple[str, ...]  # it is built where the platform links all of these
+    drivers: tuple[str, ...]  # it is built where the platform links all of these,
+    needs: tuple[str, ...]  # and has a driver for each of these faces
 
     def lacks(self, platform):
-        """The drivers that it needs and the platform leaves out."""
+        """What it needs and the platform leaves out."""
         linked = {driver.name for driver in platform.drivers}
-        return [name for name in self.drivers if name not in linked]
+        missing = [name for name in self.drivers if name not in linked]
+        return missing + [f"a driver of {face}" for face in unmet(self.needs, platform)]
+
+    def linked_modules(self, platform):
+        """The modules that it gets on this platform, each before what it requires."""
+        return link_order(self.modules, platform)
+
+    def arena_on(self, platform):
+        """Bytes of arena that its image has: its own or the platform's, and its modules'."""
+        extra = sum(module.arena for module in self.linked_modules(platform))
+        return (self.arena or platform.arena) + extra if extra else self.arena
 
     @property
     def folder(self):
         return self.path.parent
-
-
-def nearest(name, choices):
-    """"; did you mean 'X'?", or nothing."""
-    found = difflib.get_close_matches(str(name), list(choices), n=1, cutoff=0.5)
-    return f"; did you mean '{found[0]}'?" if found else ""
-
-
-def shown(path):
-    """A path as the user would type it."""
-    path = Path(path)
-    try:
-        return str(path.relative_to(Path.cwd()))
-    except ValueError:
-        return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)
-
-
-class _File:
-    """A parsed TOML file that knows the line of each of its keys."""
-
-    def __init__(self, path):
-        self.path = path
-        try:
-            self.text = path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "is not UTF-8 text"
-            raise ManifestError(f"{shown(path)}: {reason}") from None
-        try:
-            self.data = tomllib.loads(self.text)
-        except tomllib.TOMLDecodeError as error:
-            match = re.search(r"\(at line (\d+), column \d+\)", str(error))
-            line = int(match[1]) if match else self.text.count("\n") + 1
-            what = re.sub(r" \(at .*\)$", "", str(error))
-            raise ManifestError(f"{shown(path)}:{line}: not TOML: {what}") from None
-
-    def fail(self, key, what, value=None):
-        raise ManifestError(f"{shown(self.path)}:{self._line(key, value)}: {key}: {what}")
-
-    def _line(self, key, value):
-        """The line to name: of the value when it stands there, else of the key or its table."""
-        table, _, leaf = key.rpartition(".")
-        patterns = [
-            rf"""['"]{re.escape(value)}['"]""" if isinstance(value, str) else None,
-            rf"""^\s*['"]?{re.escape(key)}['"]?\s*=""",
-            rf"""(?:^|[{{,])\s*['"]?{re.escape(leaf)}['"]?\s*=""",
-            rf"^\s*\[\s*{re.escape(key)}\b",
-            rf"^\s*\[\s*{re.escape(table)}\s*\]" if table else None,
-        ]
-        lines = self.text.splitlines()
-        for pattern in filter(None, patterns):
-            for number, line in enumerate(lines, 1):
-                if re.search(pattern, line.split(" #")[0]):
-                    return number
-        return 1
-
-    def only(self, table, allowed, prefix=""):
-        for key in table:
-            if key not in allowed:
-                self.fail(prefix + key, f"no such key{nearest(key, allowed)}")
-
-    def get(self, key, kind, default=None, table=None, prefix=""):
-        """The value of a key, checked for its type; `default` when it is absent."""
-        table = self.data if table is None else table
-        if key not in table:
-            return default
-        value = table[key]
-        # bool is an int to Python and not to TOML.
-        if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-            names = {str: "a string", int: "a whole number", bool: "true or false"}
-            names |= {list: "a list", dict: "a table"}
-            self.fail(prefix + key, f"must be {names[kind]}")
-        return value
-
-    def strings(self, key, default=(), table=None, prefix=""):
-        value = self.get(key, list, None, table, prefix)
-        if value is None:
-            return tuple(default)
-        for item in value:
-            if not isinstance(item, str) or not item:
-                self.fail(prefix + key, f"must hold strings, not {item!r}")
-        for item in value:
-            if value.count(item) > 1 and key not in ("arguments",):
-                self.fail(prefix + key, f"'{item}' stands there twice", item)
-        return tuple(value)
-
-    def size(self, key, default):
-        value = self.data.get(key, default)
-        if isinstance(value, str):
-            match = re.fullmatch(r"(\d+)([KM]?)", value)
-            value = int(match[1]) * {"": 1, "K": 1024, "M": 1 << 20}[match[2]] if match else None
-        if value is default and key not in self.data:
-            return default
-        if isinstance(value, bool) or not isinstance(value, int) or not 4096 <= value <= 1 << 30:
-            self.fail(key, 'must be a number of bytes or "256K", from 4K to 1024M')
-        return value
 
 
 def arch_of(text):
@@ -569,9 +482,7 @@ def load_app(name):
     for each in files:
         if each.parent != path.parent or not each.is_file():
             file.fail("files", f"no file '{each.name}' beside it", each.name)
-    modules = file.strings("modules")
-    if modules:
-        file.fail("modules", f"no module '{modules[0]}'; this version has none", modules[0])
+    modules = find_modules(file, "modules")
     return App(
         name=path.parent.name,
         path=path,
@@ -583,6 +494,7 @@ def load_app(name):
         modules=modules,
         arena=file.size("arena", None),
         drivers=tuple(_find_driver(file, "drivers", name).name for name in file.strings("drivers")),
+        needs=file.strings("needs"),
     )
 
 

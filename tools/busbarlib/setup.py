@@ -125,7 +125,7 @@ def ensure(platform=None, *, tests=False, compiler="gcc", qemu=True, verbose=Fal
         _install(lacking, verbose)
     aarch64 = tests or (platform is not None and platform.arch == "aarch64")
     if aarch64 and not have_sysroot():
-        with _lock():
+        with locked():
             if not have_sysroot():
                 _fetch_libfdt(verbose)
     name = platform.tree.dtb if platform is not None and platform.tree else None
@@ -137,26 +137,26 @@ def ensure_trees(*, verbose=False):
     """Bring the device trees of real boards into build/dtbs."""
     if have_trees():
         return
-    with _lock():
+    with locked():
         if not have_trees():
             _fetch_trees(verbose)
 
 
-def _say(text):
+def say(text):
     print(f"busbar: {text}", file=sys.stderr, flush=True)
 
 
 @contextmanager
-def _lock():
+def locked():
     BUILD.mkdir(exist_ok=True)
     with open(BUILD / "setup.lock", "w", encoding="utf-8") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield
 
 
-def _run(command, verbose, env=None, cwd=None):
+def run_tool(command, verbose, env=None, cwd=None):
     if verbose:
-        _say(" ".join(map(str, command)))
+        say(" ".join(map(str, command)))
     result = subprocess.run(
         command,
         env=env,
@@ -181,10 +181,10 @@ def _install(packages, verbose):
         raise BusbarError(
             f"missing packages; run: sudo sh -c 'apt-get update && apt-get install -y {names}'"
         )
-    _say(f"installing {names}")
+    say(f"installing {names}")
     env = dict(os.environ, DEBIAN_FRONTEND="noninteractive")
-    _run(["apt-get", "update", "-q"], verbose, env)
-    _run(["apt-get", "install", "-y", "-q", "--no-install-recommends", *packages], verbose, env)
+    run_tool(["apt-get", "update", "-q"], verbose, env)
+    run_tool(["apt-get", "install", "-y", "-q", "--no-install-recommends", *packages], verbose, env)
 
 
 def _apt_environment(verbose):
@@ -194,7 +194,7 @@ def _apt_environment(verbose):
         raise BusbarError(
             "no apt-get here to bring libfdt for aarch64: build it, give Meson -Dlibfdt_dir=FOLDER"
         )
-    native = _run(["dpkg", "--print-architecture"], verbose).strip()
+    native = run_tool(["dpkg", "--print-architecture"], verbose).strip()
     lists = APT / "lists"
     (lists / "partial").mkdir(parents=True, exist_ok=True)
     config = APT / "apt.conf"
@@ -210,7 +210,7 @@ def _apt_environment(verbose):
     env = dict(os.environ, APT_CONFIG=str(config), LC_ALL="C")
     stamp = APT / "updated"
     if not stamp.exists():
-        _run(["apt-get", "update", "-q"], verbose, env)
+        run_tool(["apt-get", "update", "-q"], verbose, env)
         stamp.touch()
     return env
 
@@ -221,12 +221,12 @@ def _download(package, verbose):
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     try:
-        _run(["apt-get", "download", "-q", package], verbose, env, folder)
+        run_tool(["apt-get", "download", "-q", package], verbose, env, folder)
     except BusbarError:
         # The lists may be older than the archive: refresh them once.
         (APT / "updated").unlink(missing_ok=True)
         env = _apt_environment(verbose)
-        _run(["apt-get", "download", "-q", package], verbose, env, folder)
+        run_tool(["apt-get", "download", "-q", package], verbose, env, folder)
     return next(folder.glob("*.deb"))
 
 
@@ -249,7 +249,7 @@ def _unpack(package, keep):
 
 
 def _fetch_libfdt(verbose):
-    _say("fetching libfdt for aarch64 into build/sysroot")
+    say("fetching libfdt for aarch64 into build/sysroot")
 
     def keep(name):
         wanted = name.startswith("usr/include/") or name.endswith("/libfdt.a")
@@ -261,9 +261,9 @@ def _fetch_libfdt(verbose):
 
 
 def _fetch_trees(verbose):
-    _say("fetching the device trees of Debian's arm64 kernel into build/dtbs (about 60 MB)")
+    say("fetching the device trees of Debian's arm64 kernel into build/dtbs (about 60 MB)")
     env = _apt_environment(verbose)
-    text = _run(["apt-cache", "depends", "linux-image-arm64:arm64"], verbose, env)
+    text = run_tool(["apt-cache", "depends", "linux-image-arm64:arm64"], verbose, env)
     names = [line.split()[-1] for line in text.splitlines() if "Depends: linux-image-" in line]
     if not names:
         raise BusbarError("the package archive names no arm64 kernel; give a tree with --dtb FILE")
