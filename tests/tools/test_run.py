@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The parts of `busbar run` and `busbar test` that need no guest."""
+import argparse
 import contextlib
 import io
 import json
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -12,8 +14,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
 
-from busbarlib import (BusbarError, cli, run, size, suites, symbols,  # noqa: E402
-                       terminal, testing, tree)
+from busbarlib import (BusbarError, cli, peripherals, run, size, suites,  # noqa: E402
+                       symbols, terminal, testing, tree)
 
 TREE = """
 /dts-v1/;
@@ -106,6 +108,54 @@ class Arguments(unittest.TestCase):
         self.assertEqual(self.appended(reboot=True), ("node=busbar,semihosting", False))
 
 
+class Attached(Folder):
+    def argv(self, platform="virt-arm64", **options):
+        return run.prepare(run.Machine(platform, **options), Path("a.img"), True).argv
+
+    def test_disks(self):
+        raw, cow = self.file("a,b.img", "raw"), self.folder / "b.img"
+        cow.write_bytes(b"QFI\xfb and more")
+        argv = self.argv(disks=[str(raw), str(cow)])
+        drives = [argv[at + 1] for at, word in enumerate(argv) if word == "-drive"]
+        self.assertEqual(drives, [
+            f"if=none,id=disk0,format=raw,file={self.folder.resolve()}/a,,b.img",
+            f"if=none,id=disk1,format=qcow2,file={cow.resolve()}"])
+        self.assertIn("virtio-blk-device,drive=disk1", argv)
+        with self.assertRaisesRegex(BusbarError, "--disk nowhere.img: no such file"):
+            self.argv(disks=["nowhere.img"])
+
+    def test_forwards(self):
+        forwards = [peripherals.forward("0:80"), peripherals.forward("udp:0:7")]
+        prepared = run.prepare(run.Machine("virt-arm64", forwards=forwards), Path("a"), True)
+        web, echo = prepared.forwards
+        self.assertGreater(web.host, 0)
+        self.assertEqual(web.announce(), f"http://127.0.0.1:{web.host}/")
+        self.assertEqual(echo.announce(), f"udp port 7 of the guest is 127.0.0.1:{echo.host}")
+        self.assertIn(f"user,id=net0,hostfwd=tcp:127.0.0.1:{web.host}-:80,"
+                      f"hostfwd=udp:127.0.0.1:{echo.host}-:7", prepared.argv)
+        self.assertIn("virtio-net-device,netdev=net0", prepared.argv)
+        self.assertIn("user,id=net0", self.argv(net=True))
+
+    def test_a_port_that_is_taken(self):
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            port = server.getsockname()[1]
+            with self.assertRaisesRegex(BusbarError, f"--forward {port}:80: .*in use"):
+                self.argv(forwards=[peripherals.forward(f"{port}:80")])
+
+    def test_wrong_ports(self):
+        for text in ("80", "80:", ":80", "80:0", "1:65536", "65536:1", "sctp:1:1", "a:b"):
+            with self.assertRaises(argparse.ArgumentTypeError, msg=text):
+                peripherals.forward(text)
+
+    def test_a_platform_that_has_none(self):
+        disk, image = self.file("a.img", ""), Path("a.img")
+        self.file("platform.toml", 'extends = "virt-arm64"\n[qemu]\nnetwork = ""\ndisk = ""\n')
+        for option, what in (("disks", [str(disk)]), ("net", True),
+                             ("forwards", [peripherals.forward("0:80")])):
+            with self.assertRaisesRegex(BusbarError, r"^--\w+: .*platform.toml names no device"):
+                run.prepare(run.Machine(str(self.folder), **{option: what}), image, True)
+
+
 class Unit(Folder):
     def test_a_skipped_test_inside_a_program_counts(self):
         logs = self.folder / "meson-logs"
@@ -182,6 +232,7 @@ exit = 0
     def test_refuses_what_is_wrong(self):
         for old, new, said in (("smp", "smb", "did you mean 'smp'"),
                                ("smp = 4", 'smp = "4"', "smp"),
+                               ("smp = 4", "disks = [8]", 'sizes like "8M"'),
                                ("expect", "expekt", "did you mean 'expect'"),
                                ('"pl011"', '"("', "regular expression"),
                                ("[[run]]", "[[runs]]", "nothing else"), ('"one"', '"one', "line"),

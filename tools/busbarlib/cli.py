@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 
-from . import BusbarError, common
+from . import BusbarError, common, peripherals
 
 
 DEFAULT_PLATFORM = "raspi3b"
@@ -62,7 +62,8 @@ def command_run(options):
     run = module("run")
     machine = run.Machine(options.platform, options.app, options.build, options.compiler,
                           options.dtb, options.append, options.smp, options.memory,
-                          extra=options.extra)
+                          disks=options.disk, net=options.net, forwards=options.forward,
+                          initrd=options.initrd, extra=options.extra)
     return run.run(machine, getattr(options, "steps", []), options.timeout)
 
 
@@ -108,10 +109,12 @@ def make_parser():
                            "Each command has its own --help.")
     commands = parser.add_subparsers(metavar="COMMAND", required=True, dest="command")
 
-    def add(name, action, text, example):
+    def add(name, action, text, *examples):
         command = commands.add_parser(
             name, help=text, description=text[0].upper() + text[1:] + ".",
-            epilog="Example: tools/busbar " + example)
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            epilog="\n         ".join(["Example: tools/busbar " + examples[0],
+                                        *("tools/busbar " + more for more in examples[1:])]))
         command.set_defaults(action=action)
         command.add_argument("-v", "--verbose", action="store_true",
                              help="print the commands it runs")
@@ -140,7 +143,9 @@ def make_parser():
 
     command = add("run", command_run,
                   "build an application and run it in QEMU (platform host: here)",
-                  'run raspi3b --send devices --expect "pl011" --timeout 60')
+                  'run raspi3b --send devices --expect "pl011" --timeout 60',
+                  "run virt-arm64 --app webpage --forward 8080:80",
+                  "run virt-arm64 --disk sd.img --disk other.img --send block")
     platform(command, optional=True)
     app(command, "monitor")
     command.add_argument("--dtb", metavar="F", help="device tree: a path or a name in build/dtbs")
@@ -154,6 +159,15 @@ def make_parser():
                          help="end after S seconds (default: 60 unattended, else none)")
     command.add_argument("--append", default="", metavar="CMDLINE",
                          help="command line for the guest, as in 'log=debug'")
+    command.add_argument("--disk", action="append", default=[], metavar="FILE",
+                         help="a disk, which the guest reads and writes; several are disk0, disk1 ...")
+    command.add_argument("--net", action="store_true",
+                         help="a network card on a network of its own, with a way to the outside")
+    command.add_argument("--forward", action="append", default=[], metavar="HOST:GUEST",
+                         type=peripherals.forward,
+                         help="a TCP port of 127.0.0.1 (0: a free one) that is the guest's, or with "
+                              "udp: before it a UDP port; may be given more than once; implies --net")
+    command.add_argument("--initrd", metavar="FILE", help="a file that is loaded beside the image")
     command.add_argument("--smp", type=positive, metavar="N", help="cores, where QEMU can choose")
     command.add_argument("--memory", metavar="M", help="memory, as in 256M, where QEMU can choose")
     command.usage = command.format_usage()[len("usage: "):].rstrip() + " [-- QEMU ARGS]"

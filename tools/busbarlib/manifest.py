@@ -50,7 +50,7 @@ _PLATFORM_KEYS = (
     "qemu",
     "tree",
 )
-_QEMU_KEYS = ("machine", "cpu", "memory", "smp", "arguments", "consoles")
+_QEMU_KEYS = ("machine", "cpu", "memory", "smp", "arguments", "consoles", "network", "disk")
 _APP_KEYS = ("about", "sources", "files", "libc", "internal", "modules", "arena", "drivers",
              "needs")
 
@@ -90,6 +90,9 @@ class Qemu:
     # Which -serial (0 is the first) the console is, by path, node name or alias of the node that
     # the tree's stdout-path names. A tree that names none of these uses the first.
     consoles: dict[str, int] = field(default_factory=dict)
+    # Device models that `run` attaches on demand; "": it cannot.
+    network: str = ""
+    disk: str = ""
 
     def command(self):
         """The arguments that make the machine: no image, tree or serial line yet."""
@@ -290,7 +293,7 @@ def _find_qemu(file, base):
     base = base or Qemu(machine="")
     read = {
         key: file.get(key, str, getattr(base, key), table, "qemu.")
-        for key in ("machine", "cpu", "memory")
+        for key in ("machine", "cpu", "memory", "network", "disk")
     }
     if not read["machine"]:
         file.fail("qemu.machine", "missing")

@@ -6,7 +6,8 @@ import termios
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from . import BusbarError, build, common, desk, manifest, setup, symbols, terminal, tree
+from . import (BusbarError, build, common, desk, manifest, peripherals, setup, symbols, terminal,
+               tree)
 from .expect import Dialogue, Program, describe
 
 
@@ -29,6 +30,10 @@ class Machine:
     options: list = field(default_factory=list)  # of -machine, as "gic-version=3"
     extra: list = field(default_factory=list)  # for QEMU, as typed
     semihosting: bool = True  # the guest's own exit status becomes QEMU's
+    disks: list = field(default_factory=list)  # files
+    net: bool = False  # a network card on a network of its own
+    forwards: list = field(default_factory=list)  # of peripherals.Forward; they imply net
+    initrd: str | None = None
     reboot: bool = False  # an unattended guest may start again
 
 
@@ -37,6 +42,11 @@ class Prepared:
     argv: list
     elf: Path
     on_pty: bool
+    forwards: list = field(default_factory=list)  # with the ports that they really have
+
+    def announce(self):
+        for forward in self.forwards:
+            common.note(forward.announce())
 
 
 def find_tree(platform, name):
@@ -74,14 +84,17 @@ def prepare(machine, image, unattended):
     if platform.arch == "host":
         for option, value in (("--dtb", machine.dtb), ("--smp", machine.smp),
                               ("--memory", machine.memory), ("machine", machine.options),
-                              ("arguments after --", machine.extra)):
+                              ("--initrd", machine.initrd), ("arguments after --", machine.extra)):
             if value:
                 raise BusbarError(f"{option}: {platform.name} runs without QEMU; leave it out")
-        return Prepared([image, *machine.append.split()], image, True)
+        forwards = peripherals.settle(machine.forwards)
+        words = peripherals.host_words(machine, forwards)
+        return Prepared([image, *words, *machine.append.split()], image, True, forwards)
     if not platform.qemu:
         raise BusbarError(f"{common.relative(platform.path)} has no [qemu] table, so nothing runs "
                           f"it here; the image is {common.relative(image)}")
     dtb = find_tree(platform, machine.dtb)
+    forwards = peripherals.settle(machine.forwards)
     argv = [f"qemu-system-{platform.arch}", *platform.qemu.command()]
     if "-semihosting" not in argv:
         argv += ["-semihosting"]
@@ -95,11 +108,13 @@ def prepare(machine, image, unattended):
     argv += ["-kernel", image]
     if dtb:
         argv += ["-dtb", dtb]
+    argv += peripherals.arguments(machine, platform, forwards)
     words = [SEMIHOSTING] if machine.semihosting and reports_status(platform) else []
     argv += ["-append", " ".join([*words, *([machine.append] if machine.append else [])])]
     if unattended and not machine.reboot:
         argv += ["-no-reboot"]
-    return Prepared([str(word) for word in argv + machine.extra], build.elf_of(image), False)
+    argv = [str(word) for word in argv + machine.extra]
+    return Prepared(argv, build.elf_of(image), False, forwards)
 
 
 def interactive(prepared, timeout):
@@ -158,6 +173,7 @@ def unexpected_panic(text, steps):
 def run(machine, steps, timeout):
     """The command: interactive without steps, else play them. Answers the exit status."""
     prepared = prepare(machine, make(machine), bool(steps))
+    prepared.announce()
     if steps:
         return unattended(prepared, steps, timeout or 60)
     return interactive(prepared, timeout)

@@ -3,8 +3,10 @@
 import json
 import re
 import sys
+import tempfile
 import tomllib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Callable
 
 from . import ROOT, BusbarError, build, common, manifest, run, setup, symbols
@@ -44,6 +46,7 @@ class Boot:
     timeout: float = RUN_TIMEOUT
     exit_status: int | None = None
     never: list = field(default_factory=list)
+    disks: list = field(default_factory=list)  # bytes of each: zeros, made for the run
 
 
 def script(name, path, platform=None):
@@ -127,7 +130,8 @@ def layering_cases():
 BOOT_KEYS = {"name": str, "platform": str, "app": str, "compiler": str, "build": str, "smp": int,
              "memory": str, "machine": list, "dtb": str, "append": str, "qemu": list,
              "timeout": (int, float), "steps": list, "exit": int, "never": list,
-             "reboot": bool}
+             "reboot": bool, "disks": list, "net": bool}
+SIZE = re.compile(r"(\d+)([KM])")
 
 
 def read_step(fail, step):
@@ -138,6 +142,13 @@ def read_step(fail, step):
     if kind not in ("send", "expect"):
         fail(f"a step cannot '{kind}'{manifest.nearest(kind, ['send', 'expect'])}")
     return kind, text
+
+
+def read_size(fail, text):
+    match = SIZE.fullmatch(text) if isinstance(text, str) else None
+    if not match:
+        fail(f'disks holds sizes like "8M", not {text!r}')
+    return int(match[1]) << {"K": 10, "M": 20}[match[2]]
 
 
 def read_boot(path):
@@ -177,15 +188,26 @@ def read_boot(path):
                               entry.get("build", "release"), entry.get("compiler", "gcc"),
                               entry.get("dtb"), entry.get("append", ""), entry.get("smp"),
                               entry.get("memory"), entry.get("machine", []),
-                              entry.get("qemu", []), reboot=entry.get("reboot", False))
+                              entry.get("qemu", []), net=entry.get("net", False),
+                              reboot=entry.get("reboot", False))
+        disks = [read_size(fail, text) for text in entry.get("disks", [])]
         boots.append(Boot(name, machine, steps, entry.get("timeout", RUN_TIMEOUT),
-                          entry.get("exit"), never))
+                          entry.get("exit"), never, disks))
     return boots
 
 
 def play(boot, image):
     """(failure or None, everything that was seen) of one run."""
-    prepared = run.prepare(boot.machine, image, True)
+    with tempfile.TemporaryDirectory() as folder:
+        paths = [Path(folder) / f"disk{index}" for index in range(len(boot.disks))]
+        for path, size in zip(paths, boot.disks):
+            with open(path, "wb") as handle:
+                handle.truncate(size)
+        machine = replace(boot.machine, disks=[*boot.machine.disks, *map(str, paths)])
+        return converse(boot, run.prepare(machine, image, True))
+
+
+def converse(boot, prepared):
     annotator = symbols.Annotator(prepared.elf)
     seen = bytearray()
     with Program(prepared.argv, prepared.on_pty) as program:
@@ -219,6 +241,7 @@ def boot_cases():
     return cases
 
 
+SCRATCH = 16 << 20  # bytes of the disk that it may write to
 VERDICT = r"^(\d+) passed, (\d+) failed"
 CHECKED = r"\b(\w+ of \w+/\w+): [1-9]\d* passed"
 
@@ -243,8 +266,12 @@ def conformance_cases():
     devices = tomllib.loads((ROOT / "tests/conformance/devices.toml").read_text(encoding="utf-8"))
 
     def conformance_case(platform):
-        boot = Boot(platform.name, run.Machine(platform.name, app), [("expect", VERDICT)],
-                    timeout=180, exit_status=0)
+        linked = {driver.name for driver in platform.drivers}
+        disk = platform.qemu.disk if platform.qemu else "block/host_file" in linked
+        net = bool(platform.qemu and platform.qemu.network)
+        machine = run.Machine(platform.name, app, net=net)
+        boot = Boot(platform.name, machine, [("expect", VERDICT)], timeout=180, exit_status=0,
+                    disks=[SCRATCH] if disk else [])
         case = boot_case("conformance", boot)
         play_case = case.run
 
