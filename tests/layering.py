@@ -26,7 +26,7 @@ LAYERS = ["core", "subsys", "bus", "drivers", "apps"]
 CORE_HEADERS = {"app", "arch", "arch_aarch64", "arch_host", "arena", "base", "boot", "device", "dma",
                 "errno", "hooks", "log", "node", "param", "poll", "store", "time",
                 "bind", "config"}
-BUS_HEADERS = {"mmio"}
+BUS_HEADERS = {"mmio", "virtio", "virtio_ring"}
 RUNTIME = {"_start", "main", "memcpy", "memmove", "memset", "memcmp", "memchr", "memrchr", "strlen",
            "strnlen", "strcmp", "strncmp", "strchr", "strrchr", "strcspn", "strtoul", "__stack_chk_guard",
            "__stack_chk_fail"}

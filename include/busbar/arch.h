@@ -29,6 +29,8 @@ enum bb_gic_reg {
  *
  *   uint32_t bb_arch_read32(uintptr_t address);     device registers, in program order
  *   void bb_arch_write32(uintptr_t address, uint32_t value);
+ *   uint16_t bb_arch_read16(uintptr_t address);
+ *   void bb_arch_write16(uintptr_t address, uint16_t value);
  *   uint8_t bb_arch_read8(uintptr_t address);
  *   void bb_arch_write8(uintptr_t address, uint8_t value);
  *   uintptr_t bb_arch_irq_save(void);                masks interrupts, returns the old state

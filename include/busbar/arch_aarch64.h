@@ -19,6 +19,16 @@ static inline void bb_arch_write32(uintptr_t address, uint32_t value)
 {
     __asm__ volatile("str %w1, %0" : "=m"(*(volatile uint32_t *)address) : "rZ"(value));
 }
+static inline uint16_t bb_arch_read16(uintptr_t address)
+{
+    uint32_t value;
+    __asm__ volatile("ldrh %w0, %1" : "=r"(value) : "m"(*(const volatile uint16_t *)address));
+    return (uint16_t)value;
+}
+static inline void bb_arch_write16(uintptr_t address, uint16_t value)
+{
+    __asm__ volatile("strh %w1, %0" : "=m"(*(volatile uint16_t *)address) : "rZ"(value));
+}
 static inline uint8_t bb_arch_read8(uintptr_t address)
 {
     uint32_t value;

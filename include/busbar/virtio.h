@@ -19,6 +19,7 @@
 
 #include <busbar/bind.h>
 #include <busbar/device.h>
+#include <busbar/poll.h>
 #include <busbar/virtio_ring.h>
 
 extern const struct bb_bus bb_virtio_bus;
@@ -45,6 +46,9 @@ struct bb_virtio_client {
     /* The device failed, and was reset: nothing of it moves any more. Thread context. May be NULL.
      */
     void (*failed)(struct bb_virtio_client *client, int error);
+    /* The device says that it must be reset to go on. Returns what bb_virtio_restart() did. Thread
+     * context. NULL: it is failed then. */
+    int (*needs_reset)(struct bb_virtio_client *client);
 };
 
 /* What a transport does. Each call is bounded in time. Thread context. */
@@ -54,7 +58,7 @@ struct bb_virtio_ops {
     uint64_t (*features)(struct bb_virtio *virtio);
     void (*set_features)(struct bb_virtio *virtio, uint64_t features);
     uint16_t (*ring_max)(struct bb_virtio *virtio, unsigned index); /* 0: no such queue */
-    /* Tells the device where the ring is, and sets ring->notify. */
+    /* Tells the device where the ring is, and sets ring->notify and ring->notify_value. */
     int (*ring_enable)(struct bb_virtio *virtio, unsigned index, struct bb_ring *ring);
     uint32_t (*config_generation)(struct bb_virtio *virtio);
     void (*config_read)(struct bb_virtio *virtio, size_t offset, void *data, size_t size);
@@ -72,6 +76,8 @@ struct bb_virtio {
     struct bb_virtio_client *client;
     uint64_t features; /* negotiated */
     struct bb_ring *rings;
+    struct bb_resource resource; /* of the driver on top: that it has the device */
+    struct bb_work work;         /* looks whether the device needs a reset */
     bool failed;
 };
 
@@ -86,18 +92,24 @@ static inline bool bb_virtio_has(const struct bb_virtio *virtio, unsigned featur
 {
     return virtio->features >> feature & 1;
 }
-/* Allocates and enables queue `index`: the device's size, at most `size`. -ENOENT: no such queue;
- * -EINVAL: a size that the specification forbids. Before bb_virtio_start(), or after a restart. */
+/* Allocates and enables queue `index`: the device's size, at most `size`, for chains of up to
+ * ring->parts. -ENOENT: no such queue; -EINVAL: a size that the specification forbids, or too small
+ * a queue for such chains. Before bb_virtio_start(). */
 int bb_virtio_ring(struct bb_virtio *virtio, unsigned index, unsigned size, struct bb_ring *ring);
 int bb_virtio_start(struct bb_virtio *virtio);
-/* Resets a device that does not answer, negotiates the same features, enables the same rings anew,
- * empty: what was in them has to be completed by the caller. Negative: it is failed for good. */
+/* Resets a device that does not answer; nothing of it moves any more, and bb_ring_abandon() tells
+ * what its rings held. Negative: it is failed for good. */
+int bb_virtio_stop(struct bb_virtio *virtio);
+/* Stops it, negotiates the same features, enables the same rings anew, empty and disarmed, and sets
+ * it going. What was in the rings is the caller's to complete. Negative: it is failed for good. */
 int bb_virtio_restart(struct bb_virtio *virtio);
-/* Notes why and resets; the device is failed for good. Returns `error`. Thread context. */
+/* Notes why and resets; the device is failed for good, and the client is told by failed(). During
+ * probe it only notes. Returns `error`. Thread context. */
 int bb_virtio_fail(struct bb_virtio *virtio, const char *why, int error);
 
 /* Configuration, in the CPU's byte order where it is a number: `size` bytes at `offset`, whole even
- * while the device changes it. -ERANGE beyond its end, -EIO when it never comes to rest. */
+ * while the device changes it. 2, 4 and 8 bytes that are aligned are read as numbers, else byte by
+ * byte. -ERANGE beyond its end, -EIO when it never comes to rest. */
 int bb_virtio_config(struct bb_virtio *virtio, size_t offset, void *data, size_t size);
 int bb_virtio_config_u16(struct bb_virtio *virtio, size_t offset, uint16_t *value);
 int bb_virtio_config_u32(struct bb_virtio *virtio, size_t offset, uint32_t *value);
@@ -108,7 +120,8 @@ int bb_virtio_config_write(struct bb_virtio *virtio, size_t offset, const void *
 
 /* Appends the node of what was found; type 0 is an empty slot: -ENOSYS. */
 int bb_virtio_found(struct bb_device *device, struct bb_virtio *virtio);
-/* The device's interrupt: rings were used, the configuration changed. */
+/* The device's interrupt: rings were used, the configuration changed. Disarms the rings that have
+ * something to take. Interrupt context. */
 void bb_virtio_interrupt(struct bb_virtio *virtio, bool used, bool changed);
 
 #endif

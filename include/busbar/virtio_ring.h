@@ -13,6 +13,10 @@
  * take() checks all that the device wrote: an index that jumps, an id that is out of range or not
  * posted, a length beyond what it may write. Then ring->broken says what, and it answers NULL from
  * then on; the driver calls bb_virtio_fail().
+ *
+ * Drivers that count instructions use batches instead, further down: for chains of one entry, which
+ * is a single part, or a table of descriptors that the driver keeps. A ring is used in one of the
+ * two ways, not in both.
  */
 #ifndef BUSBAR_VIRTIO_RING_H
 #define BUSBAR_VIRTIO_RING_H
@@ -22,22 +26,109 @@
 
 #define BB_RING_MAX_SIZE 32768
 
+#define BB_RING_INLINE static inline __attribute__((always_inline))
+
 struct bb_ring_part {
     void *data;
     uint32_t length; /* bytes, not 0 */
 };
 
+/* ---- What the device sees; little-endian, or of a legacy device in the CPU's order ---- */
+
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "numbers are shared as they are");
+
+enum { /* flags of an entry */
+       BB_RING_NEXT = 1,
+       BB_RING_WRITE = 2,    /* the device writes there */
+       BB_RING_INDIRECT = 4, /* a table of entries */
+};
+
+/* A descriptor of either format. */
+struct bb_ring_entry {
+    uint64_t address;
+    union {
+        struct {
+            uint32_t length; /* in both formats */
+            union {
+                struct {
+                    uint16_t flags, next;
+                } split;
+                struct {
+                    uint16_t id, flags;
+                } packed;
+            };
+        };
+        uint64_t rest; /* all of that, for one store */
+    };
+};
+
+struct bb_ring_used_element {
+    uint32_t id, length;
+};
+
+struct bb_ring_available { /* split: written by the driver */
+    uint16_t flags, index;
+    uint16_t entries[]; /* then the index of the used entry that it wants an interrupt for */
+};
+
+struct bb_ring_used { /* split: written by the device */
+    uint16_t flags, index;
+    struct bb_ring_used_element entries[]; /* then the index that it wants to be notified of */
+};
+
+struct bb_ring_event { /* packed: whether and when one side wants to hear of the other */
+    uint16_t offset_wrap, flags;
+};
+
+_Static_assert(sizeof(struct bb_ring_entry) == 16 && offsetof(struct bb_ring_entry, length) == 8 &&
+                   offsetof(struct bb_ring_entry, split.next) == 14 &&
+                   offsetof(struct bb_ring_entry, packed.flags) == 14,
+               "as in sections 2.7.5 and 2.8.13");
+_Static_assert(sizeof(struct bb_ring_used_element) == 8 &&
+                   offsetof(struct bb_ring_used, entries) == 4 &&
+                   offsetof(struct bb_ring_available, entries) == 4 &&
+                   sizeof(struct bb_ring_event) == 4,
+               "as in sections 2.7.6, 2.7.8 and 2.8.14");
+
+/* ---- The ring ---- */
+
+/* How batches go. The first two are short cuts, while the device completes in order; the third is
+ * for whatever comes. */
+enum bb_ring_kind { BB_RING_SPLIT, BB_RING_PACKED, BB_RING_ANY };
+
 struct bb_ring {
     const char *broken; /* what the device did wrong, or NULL */
+    uint16_t parts;     /* set before bb_virtio_ring(): the most of one chain; 0 means 1 */
     uint16_t size;      /* entries: a power of two when split */
     uint16_t room;      /* chains that can be posted now */
     bool packed;
-    /* The rest is settled by bus/virtio/ring.c and this header's inline functions. */
+    uint8_t kind; /* enum bb_ring_kind: of its batches. Changes when a batch is taken. */
+    /* The rest is settled by bus/virtio/ring.c and the inline functions below. */
+    bool event;          /* the event index was negotiated */
+    uint16_t slots;      /* chains that it holds */
+    uint16_t stride;     /* entries of one chain: 1, or `parts` where there are no tables */
+    uint16_t head, tail; /* of what is posted and not yet taken. Split: counters; packed: entries */
+    uint16_t head_flags, tail_flags; /* packed: available and used as they are this time round */
+    uint16_t published;              /* split: head at the last kick; packed: posted since then */
+    uint16_t order_head, order_tail; /* packed: of `order` */
+    struct bb_ring_entry *entries;   /* the descriptor table, or the packed ring */
+    struct bb_ring_available *available;
+    struct bb_ring_used *used;
+    struct bb_ring_event *driver_event, *device_event;
+    struct bb_ring_entry *tables; /* `parts` for each slot, or NULL */
+    void **tokens;                /* by slot; NULL: free (in order: outside head and tail, any) */
+    uint32_t *writable;           /* by slot: bytes that the device may write */
+    uint16_t *lengths;            /* by slot: entries taken, packed without tables */
+    uint16_t *order;              /* free slots, in the order of their next use */
+    uintptr_t notify;             /* register */
+    uint32_t notify_value;
+    uint16_t index;       /* of the queue */
+    struct bb_ring *next; /* of the same device */
 };
 
 /* Posts a chain: first `out` parts for the device to read, then `in` parts for it to write; `token`
  * (not NULL) comes back from take(). With indirect descriptors a chain takes one entry, else one
- * for each part. false: no room now. */
+ * for each part. false: no room now, or more than ring->parts. */
 bool bb_ring_post(struct bb_ring *ring, const struct bb_ring_part *parts, unsigned out, unsigned in,
                   void *token);
 /* Makes what was posted visible, and notifies the device unless it said that it needs none. */
@@ -47,10 +138,247 @@ void bb_ring_kick(struct bb_ring *ring);
 void *bb_ring_take(struct bb_ring *ring, uint32_t *length);
 /* Asks for an interrupt at the next used chain. True when there is one already: then none comes. */
 bool bb_ring_arm(struct bb_ring *ring);
-/* No interrupts, which is also how a ring begins and what each interrupt leaves it at. */
+/* No interrupts, which is also how a ring begins, and what an interrupt leaves those rings at that
+ * have something to take. */
 void bb_ring_disarm(struct bb_ring *ring);
 /* The token of a chain that the device still has, for those that end it: each once, then NULL. Only
  * after the device was reset. */
 void *bb_ring_abandon(struct bb_ring *ring);
+/* Whether the device has used a chain that was not taken yet. Every context. */
+bool bb_ring_pending(const struct bb_ring *ring);
+/* The device did something wrong that only the driver can see. */
+void bb_ring_bad(struct bb_ring *ring, const char *why);
+
+/* ---- Batches ----
+ *
+ * Each chain is one entry, in a slot: a number below ring->slots (here ring->size) that is the
+ * chain's until it is taken, by which a driver can keep what goes with it. `kind` is a constant of
+ * the function, so that nothing is decided again for each entry:
+ *
+ *     BB_RING_INLINE unsigned send_as(struct chip *chip, ..., unsigned count, enum bb_ring_kind
+ * kind)
+ *     {
+ *         struct bb_ring_batch batch = bb_ring_begin(&chip->ring, kind);
+ *         unsigned i, room = count < chip->ring.room ? count : chip->ring.room;
+ *         for (i = 0; i < room; i++) {
+ *             unsigned slot = bb_ring_slot(&batch, kind);
+ *             bb_ring_put(&batch, kind, slot, address, length, 0, frames[i]);
+ *         }
+ *         bb_ring_end(&batch, kind);                   // publishes and notifies; not for nothing
+ *         return i;
+ *     }
+ *     ...
+ *     switch (ring->kind) {
+ *     case BB_RING_SPLIT: return send_as(chip, ..., BB_RING_SPLIT);
+ *     case BB_RING_PACKED: return send_as(chip, ..., BB_RING_PACKED);
+ *     default: return send_as(chip, ..., BB_RING_ANY);
+ *     }
+ *
+ * and to reap:
+ *
+ *         struct bb_ring_batch batch = bb_ring_look(&chip->ring, kind);
+ *         while (count < limit && (frame = bb_ring_next(&batch, kind, &slot, &length)))
+ *             ...                                      // length: unchecked; bb_ring_bad() if wrong
+ *         bb_ring_taken(&batch, kind);
+ *
+ * A ring begins as SPLIT or PACKED and becomes ANY for good with the first chain that the device
+ * completes out of order: that batch ends there, and its function is called again with the new
+ * kind. While a batch of posts is open nothing else touches the ring; while one of takes is, others
+ * may post, but not take.
+ */
+struct bb_ring_batch {
+    struct bb_ring *ring;
+    struct bb_ring_entry *entries;
+    void **tokens;
+    const struct bb_ring_used_element *used;
+    uint16_t at;    /* head or tail */
+    uint16_t count; /* so far; packed */
+    uint16_t left;  /* to take, at most */
+    uint16_t size, mask;
+    uint16_t flags; /* packed: this time round */
+};
+
+/* For kind ANY, and for what should not happen. */
+unsigned bb_ring_any_slot(const struct bb_ring *ring);
+void bb_ring_any_put(struct bb_ring *ring, unsigned slot, uint64_t address, uint32_t length,
+                     uint16_t flags, void *token);
+void *bb_ring_any_next(struct bb_ring *ring, unsigned *slot, uint32_t *length);
+/* A used id that was not next: the ring is ANY or broken from now on. `at`: what was taken so far.
+ */
+void bb_ring_disorder(struct bb_ring *ring, uint16_t at, uint16_t flags, uint32_t id);
+
+BB_RING_INLINE struct bb_ring_batch bb_ring_begin(struct bb_ring *ring, enum bb_ring_kind kind)
+{
+    (void)kind;
+    return (struct bb_ring_batch){
+        .ring = ring,
+        .entries = ring->entries,
+        .tokens = ring->tokens,
+        .at = ring->head,
+        .size = ring->size,
+        .mask = (uint16_t)(ring->size - 1),
+        .flags = ring->head_flags,
+    };
+}
+
+/* The slot that the next put() fills. */
+BB_RING_INLINE unsigned bb_ring_slot(const struct bb_ring_batch *batch, enum bb_ring_kind kind)
+{
+    if (kind == BB_RING_ANY)
+        return bb_ring_any_slot(batch->ring);
+    return kind == BB_RING_SPLIT ? batch->at & batch->mask : batch->at;
+}
+
+/* Everything that fits one entry: `flags` is 0, BB_RING_WRITE or BB_RING_INDIRECT (then `length` is
+ * 16 for each entry of the table, and the table is written already). At most ring->room times in a
+ * batch. */
+BB_RING_INLINE void bb_ring_put(struct bb_ring_batch *batch, enum bb_ring_kind kind, unsigned slot,
+                                uint64_t address, uint32_t length, uint16_t flags, void *token)
+{
+    if (kind == BB_RING_ANY) {
+        bb_ring_any_put(batch->ring, slot, address, length, flags, token);
+        return;
+    }
+    struct bb_ring_entry *entry = &batch->entries[slot];
+    batch->tokens[slot] = token;
+    entry->address = address;
+    if (kind == BB_RING_SPLIT) {
+        entry->rest = length | (uint64_t)flags << 32;
+        batch->at++;
+        return;
+    }
+    /* The device may look at once: address first. */
+    __atomic_store_n(&entry->rest,
+                     length | (uint64_t)slot << 32 | (uint64_t)(flags | batch->flags) << 48,
+                     __ATOMIC_RELEASE);
+    batch->count++;
+    if (++batch->at == batch->size) {
+        batch->at = 0;
+        batch->flags ^= 0x8080;
+    }
+}
+
+/* The same entry as the last time in this slot; the token too. */
+BB_RING_INLINE void bb_ring_put_again(struct bb_ring_batch *batch, enum bb_ring_kind kind,
+                                      unsigned slot, uint64_t address, uint32_t length,
+                                      uint16_t flags, void *token)
+{
+    if (kind == BB_RING_SPLIT)
+        batch->at++;
+    else
+        bb_ring_put(batch, kind, slot, address, length, flags, token);
+}
+
+/* Makes the batch visible, and notifies the device unless it said that it needs none. */
+BB_RING_INLINE void bb_ring_end(struct bb_ring_batch *batch, enum bb_ring_kind kind)
+{
+    struct bb_ring *ring = batch->ring;
+    if (kind != BB_RING_SPLIT) {
+        if (kind == BB_RING_PACKED) {
+            ring->room = (uint16_t)(ring->room - batch->count);
+            ring->published = (uint16_t)(ring->published + batch->count);
+            ring->head = batch->at;
+            ring->head_flags = batch->flags;
+        }
+        bb_ring_kick(ring);
+        return;
+    }
+    uint16_t head = batch->at, before = ring->published;
+    ring->room = (uint16_t)(ring->room - (uint16_t)(head - ring->head));
+    ring->head = ring->published = head;
+    __atomic_store_n(&ring->available->index, head, __ATOMIC_RELEASE);
+    __atomic_thread_fence(__ATOMIC_SEQ_CST); /* it sees the index, or we see what it asks for */
+    bool wanted;
+    if (ring->event) {
+        uint16_t event =
+            __atomic_load_n((const uint16_t *)&ring->used->entries[ring->size], __ATOMIC_RELAXED);
+        wanted = (uint16_t)(head - event - 1) < (uint16_t)(head - before);
+    } else {
+        wanted = !(__atomic_load_n(&ring->used->flags, __ATOMIC_RELAXED) & 1);
+    }
+    if (wanted)
+        bb_arch_write32(ring->notify, ring->notify_value);
+}
+
+BB_RING_INLINE struct bb_ring_batch bb_ring_look(struct bb_ring *ring, enum bb_ring_kind kind)
+{
+    struct bb_ring_batch batch = {
+        .ring = ring,
+        .entries = ring->entries,
+        .tokens = ring->tokens,
+        .at = ring->tail,
+        .left = (uint16_t)(ring->size - ring->room),
+        .size = ring->size,
+        .mask = (uint16_t)(ring->size - 1),
+        .flags = ring->tail_flags,
+    };
+    if (kind == BB_RING_SPLIT) {
+        batch.used = ring->used->entries;
+        uint16_t done =
+            (uint16_t)(__atomic_load_n(&ring->used->index, __ATOMIC_ACQUIRE) - batch.at);
+        if (__builtin_expect(done > batch.left, 0))
+            bb_ring_bad(ring, "used index beyond what was posted");
+        batch.left = done;
+    }
+    if (__builtin_expect(ring->broken != NULL, 0))
+        batch.left = 0;
+    return batch;
+}
+
+/* The next chain that the device is done with: its token, slot, and the length that the device
+ * claims to have written. NULL: none, or this batch is over. */
+BB_RING_INLINE void *bb_ring_next(struct bb_ring_batch *batch, enum bb_ring_kind kind,
+                                  unsigned *slot, uint32_t *length)
+{
+    uint32_t id, wanted;
+    if (kind == BB_RING_ANY)
+        return bb_ring_any_next(batch->ring, slot, length);
+    if (!batch->left)
+        return NULL;
+    if (kind == BB_RING_SPLIT) {
+        wanted = batch->at & batch->mask;
+        id = __atomic_load_n(&batch->used[wanted].id, __ATOMIC_RELAXED);
+        *length = __atomic_load_n(&batch->used[wanted].length, __ATOMIC_RELAXED);
+    } else {
+        uint64_t rest = __atomic_load_n(&batch->entries[batch->at].rest, __ATOMIC_ACQUIRE);
+        if (((uint32_t)(rest >> 48) ^ batch->flags) & 0x8080)
+            return NULL;
+        wanted = batch->at;
+        id = (uint16_t)(rest >> 32);
+        *length = (uint32_t)rest;
+    }
+    if (__builtin_expect(id != wanted, 0)) {
+        bb_ring_disorder(batch->ring, batch->at, batch->flags, id);
+        return NULL;
+    }
+    *slot = wanted;
+    batch->left--;
+    if (kind == BB_RING_SPLIT) {
+        batch->at++;
+    } else {
+        batch->count++;
+        if (++batch->at == batch->size) {
+            batch->at = 0;
+            batch->flags ^= 0x8080;
+        }
+    }
+    void *token = batch->tokens[wanted];
+    if (!token)
+        __builtin_unreachable(); /* posted, so not NULL: no need to look twice */
+    return token;
+}
+
+BB_RING_INLINE void bb_ring_taken(struct bb_ring_batch *batch, enum bb_ring_kind kind)
+{
+    struct bb_ring *ring = batch->ring;
+    if (kind == BB_RING_SPLIT) {
+        ring->room = (uint16_t)(ring->room + (uint16_t)(batch->at - ring->tail));
+        ring->tail = batch->at;
+    } else if (kind == BB_RING_PACKED) {
+        ring->room = (uint16_t)(ring->room + batch->count);
+        ring->tail = batch->at;
+        ring->tail_flags = batch->flags;
+    }
+}
 
 #endif

@@ -72,6 +72,16 @@ void bb_arch_write32(uintptr_t address, uint32_t value)
     write_register(address, 4, value);
 }
 
+uint16_t bb_arch_read16(uintptr_t address)
+{
+    return (uint16_t)read_register(address, 2);
+}
+
+void bb_arch_write16(uintptr_t address, uint16_t value)
+{
+    write_register(address, 2, value);
+}
+
 uint8_t bb_arch_read8(uintptr_t address)
 {
     return (uint8_t)read_register(address, 1);
