@@ -17,12 +17,14 @@ static const struct {
              {ENODEV, "no such device"},
              {EINVAL, "invalid"},
              {ENOSPC, "no room left"},
+             {EROFS, "read-only"},
              {ERANGE, "out of range"},
              {ENOSYS, "not implemented"},
              {ELOOP, "in a circle"},
              {EPROTO, "broken protocol"},
              {ENOTSUP, "not supported"},
-             {ETIMEDOUT, "timed out"}};
+             {ETIMEDOUT, "timed out"},
+             {EINPROGRESS, "in progress"}};
 
 const char *bb_error_name(int error)
 {

@@ -13,9 +13,10 @@
  *     struct bb_block_segment segment = {buffer, 4096};
  *     struct bb_block_request request = {.op = BB_BLOCK_READ, .block = 80, .segments = &segment,
  *                                        .segment_count = 1}, *batch[] = {&request};
- *     while (bb_block_submit(disk, 0, batch, 1) == 0)                      // 0: queue full
+ *     int taken;
+ *     while ((taken = bb_block_submit(disk, 0, batch, 1)) == 0)            // 0: queue full
  *         bb_block_reap(disk, 0, 1);
- *     error = bb_block_wait(disk, 0, &request);          // 0: read
+ *     error = taken < 0 ? taken : bb_block_wait(disk, 0, &request);        // 0: read
  *
  * Thread context, one core at a time for each queue. Whole disks get the names disk0, disk1 ... in
  * binding order, their partitions disk0p1 ...
@@ -57,12 +58,12 @@ struct bb_block_request {
     /* Called when the request is reaped, in thread context, with its status set; may submit again.
      * NULL: the caller looks at `status`. */
     void (*done)(struct bb_block_request *request);
-    void *context; /* the caller's own */
 
+    struct bb_block *view; /* the partition it came through; the subsystem's */
     /* -EINPROGRESS while the device has it; then 0, -EIO, -ETIMEDOUT, -ENODEV (the device went),
      * -ENOSPC, -EROFS, -ENOTSUP. */
     int status;
-    struct bb_block *view;         /* the partition it came through; the subsystem's */
+    void *context;                 /* the caller's own */
     struct bb_block_request *next; /* the driver's while in flight */
 };
 
@@ -84,11 +85,11 @@ struct bb_block_stats {
 struct bb_block {
     struct bb_face face;
     /* Set by the driver in probe; read by everyone. Only bb_block_resize() changes it later. */
-    uint64_t capacity;       /* blocks */
+    uint64_t capacity;       /* blocks; in bytes it must be below 2^63 */
     uint32_t block_size;     /* bytes: a power of two, 512 to 65536 */
-    uint32_t physical_size;  /* bytes that the medium writes at once; a multiple of block_size */
+    uint32_t physical_size;  /* bytes that the medium writes at once, a multiple; 0: block_size */
     uint32_t alignment;      /* of a segment's memory, bytes; a power of two, 1: any */
-    uint32_t max_blocks;     /* of one READ or WRITE; not 0 */
+    uint32_t max_blocks;     /* of one READ or WRITE; not 0 (a request has at most 1 GiB anyway) */
     uint32_t max_erase;      /* blocks of one DISCARD or WRITE_ZEROES; not 0 where it has them */
     uint16_t max_segments;   /* of one request; not 0 */
     uint16_t queues;         /* not 0; each may be used by another core */
@@ -96,15 +97,25 @@ struct bb_block {
     uint16_t features;       /* BB_BLOCK_READ_ONLY and so on */
     struct bb_block *parent; /* a partition: the disk that it is a view of */
     uint64_t first;          /* a partition: its first block there */
-    const char *label;       /* partition name, UTF-8, or model of the disk; never NULL */
+    const char *label;       /* partition name, UTF-8, or model of the disk; NULL becomes "" */
     char uuid[37];           /* of the partition, or "": "0fc63daf-8483-4772-8e79-3d69d8477de4" */
-    /* For the driver to count with bb_block_complete(); the rest is the subsystem's. */
-    uint32_t in_flight; /* all queues */
+
+    /* The rest is the subsystem's; everyone may read it. */
+    char name[13];      /* "disk0", where the tree has no alias */
+    bool broken;        /* given up for good: what is submitted is refused with -EIO */
+    uint8_t shift;      /* 1 << shift is block_size */
+    uint64_t limits[2]; /* of READ and WRITE: blocks that may be reached; 0 where none may */
+    uint32_t in_flight; /* requests, all queues */
     uint32_t completed; /* wraps: progress, for the watchdog */
     struct bb_block_stats stats;
-    struct bb_value values[8], capacity_value;
+    struct bb_value values[9];
     struct bb_timer_event watchdog;
-    uint32_t seen; /* `completed` when the watchdog last looked */
+    uint32_t seen;  /* `completed` when the watchdog last looked */
+    uint8_t silent; /* looks since then */
+    bool watched;   /* the watchdog is running */
+    bool hung;      /* it had to be reset, and has completed nothing since */
+    void *bounces;  /* buffers of the calls that wait, free ones */
+    struct bb_node *partitions;
 };
 
 struct bb_block_ops {
@@ -122,8 +133,8 @@ struct bb_block_ops {
      * when there is something to reap already, and then no interrupt comes. */
     bool (*arm)(struct bb_block *block, unsigned queue);
     /* Nothing came back for BB_BLOCK_TIMEOUT: resets the device and completes all that is in flight
-     * with -ETIMEDOUT. Negative when the device cannot be brought back: it is failed for good. NULL
-     * where nothing can hang. */
+     * with -ETIMEDOUT. Negative when the device cannot be brought back. With block->broken set, it
+     * is not to be brought back. NULL where nothing can hang. */
     int (*expire)(struct bb_block *block);
 };
 
@@ -166,13 +177,90 @@ static inline uint64_t bb_block_bytes(const struct bb_block *block)
 
 /* ---- For drivers ---- */
 
+/* Where partitions hang: under each whole disk, a node "partitions" with the compatible string
+ * "busbar,partitions", and below that what the driver of it appends. */
+extern const struct bb_bus bb_block_bus;
+
+#define BB_BLOCK_INLINE static inline __attribute__((always_inline))
+
+int bb_block_refuse_slowly(const struct bb_block *block, struct bb_block_request *request);
+void bb_block_watch(struct bb_block *block);
+
 /* Whether a request may go to the device: op, range, segments, memory. On success request->count is
  * the number of blocks and the status -EINPROGRESS. Inline, for it stands on the short path. */
-int bb_block_refuse(const struct bb_block *block, const struct bb_block_request *request);
+BB_BLOCK_INLINE int bb_block_refuse(const struct bb_block *block, struct bb_block_request *request)
+{
+    if (request->op <= BB_BLOCK_WRITE && request->segment_count == 1) {
+        uint64_t limit = block->limits[request->op];
+        uint32_t length = request->segments->length, count = length >> block->shift;
+        uintptr_t odd = ((uintptr_t)request->segments->data & (block->alignment - 1)) |
+                        (length & (block->block_size - 1));
+        if (__builtin_expect(!odd && count - 1 < block->max_blocks && request->block < limit &&
+                                 count <= limit - request->block,
+                             1)) {
+            request->count = count;
+            request->status = -EINPROGRESS;
+            return 0;
+        }
+    }
+    return bb_block_refuse_slowly(block, request);
+}
+
+/* The device has `count` more requests. Once for a batch. */
+BB_BLOCK_INLINE void bb_block_started(struct bb_block *block, unsigned count)
+{
+    block->in_flight += count;
+    if (__builtin_expect(!block->watched, 0))
+        bb_block_watch(block);
+}
+
 /* The device is done with a request: status, counters, the view, done(). */
 void bb_block_complete(struct bb_block *block, struct bb_block_request *request, int status);
+
+/* What one reap completed; kept in registers until bb_block_add(). */
+struct bb_block_tally {
+    uint32_t reads, writes;
+    uint64_t blocks_read, blocks_written;
+};
+
+/* The same as bb_block_complete(), for drivers that count instructions. done() may submit and reap.
+ */
+BB_BLOCK_INLINE void bb_block_tally(struct bb_block *block, struct bb_block_tally *tally,
+                                    struct bb_block_request *request, int status)
+{
+    if (__builtin_expect(status || request->op > BB_BLOCK_WRITE ||
+                             ((uintptr_t)request->view | (uintptr_t)request->done),
+                         0)) {
+        bb_block_complete(block, request, status);
+        return;
+    }
+    request->status = 0;
+    if (request->op == BB_BLOCK_READ) {
+        tally->reads++;
+        tally->blocks_read += request->count;
+    } else {
+        tally->writes++;
+        tally->blocks_written += request->count;
+    }
+}
+
+BB_BLOCK_INLINE void bb_block_add(struct bb_block *block, const struct bb_block_tally *tally)
+{
+    block->in_flight -= tally->reads + tally->writes;
+    block->completed += tally->reads + tally->writes;
+    block->stats.reads += tally->reads;
+    block->stats.read_bytes += tally->blocks_read << block->shift;
+    if (tally->writes) {
+        block->stats.writes += tally->writes;
+        block->stats.written_bytes += tally->blocks_written << block->shift;
+    }
+}
+
 /* The device has another size now: says so in the log. Partitions beyond the end are refused from
  * now on. Thread context. */
 void bb_block_resize(struct bb_block *block, uint64_t capacity);
+/* The device is given up for good: the node has the reason, every submit answers -EIO. What is in
+ * flight the driver completes. `why` must stay valid. Thread context. */
+void bb_block_break(struct bb_block *block, const char *why, int error);
 
 #endif

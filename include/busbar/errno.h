@@ -17,12 +17,14 @@
 #define ENODEV 19
 #define EINVAL 22
 #define ENOSPC 28
+#define EROFS 30
 #define ERANGE 34
 #define ENOSYS 38
 #define ELOOP 40
 #define EPROTO 71
 #define ENOTSUP 95
 #define ETIMEDOUT 110
+#define EINPROGRESS 115
 #endif
 
 /* A short English word for an error: bb_error_name(-ETIMEDOUT) is "timed out". Never NULL. */

@@ -1,0 +1,499 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Block devices: what may go to one, its counters and names, its watchdog, and calls that wait. */
+#include <string.h>
+
+#include <busbar/block.h>
+#include <busbar/log.h>
+
+enum {
+    MOST_BYTES = 1 << 30, /* of one request, so that lengths stay below 2^32 */
+    BOUNCE = 4096,        /* bytes, or a block where that is larger */
+    LOOKS = 4,            /* of the watchdog in BB_BLOCK_TIMEOUT */
+    MOST_NAMES = 10000,
+};
+
+static struct bb_face_list blocks;
+
+static int removed_submit(struct bb_block *block, unsigned queue,
+                          struct bb_block_request *const *requests, unsigned count)
+{
+    (void)block, (void)queue, (void)requests, (void)count;
+    return -ENODEV;
+}
+
+static int removed_reap(struct bb_block *block, unsigned queue, unsigned limit)
+{
+    (void)block, (void)queue, (void)limit;
+    return -ENODEV;
+}
+
+static bool removed_arm(struct bb_block *block, unsigned queue)
+{
+    (void)block, (void)queue;
+    return true; /* reap() has the news */
+}
+
+static const struct bb_block_ops removed = {
+    .submit = removed_submit,
+    .reap = removed_reap,
+    .arm = removed_arm,
+};
+
+const struct bb_bus bb_block_bus = {.name = "block"};
+
+/* ---- Requests ---- */
+
+static bool is_rounded(const struct bb_block *block, const struct bb_block_segment *segment)
+{
+    return segment->data && segment->length && !(segment->length & (block->block_size - 1)) &&
+           !((uintptr_t)segment->data & (block->alignment - 1));
+}
+
+static int refuse_transfer(const struct bb_block *block, struct bb_block_request *request)
+{
+    uint64_t count = 0, capacity = block->capacity;
+    if (request->op == BB_BLOCK_WRITE && block->features & BB_BLOCK_READ_ONLY)
+        return -EROFS;
+    if (!request->segment_count || request->segment_count > block->max_segments)
+        return -EINVAL;
+    for (unsigned i = 0; i < request->segment_count; i++) {
+        if (!is_rounded(block, &request->segments[i]))
+            return -EINVAL;
+        count += request->segments[i].length >> block->shift;
+    }
+    request->count = (uint32_t)count;
+    return count > block->max_blocks || request->block > capacity ||
+                   count > capacity - request->block
+               ? -EINVAL
+               : 0;
+}
+
+static int refuse_erase(const struct bb_block *block, const struct bb_block_request *request,
+                        unsigned feature)
+{
+    if (!(block->features & feature))
+        return -ENOTSUP;
+    if (block->features & BB_BLOCK_READ_ONLY)
+        return -EROFS;
+    return request->segment_count || !request->count || request->count > block->max_erase ||
+                   request->block > block->capacity ||
+                   request->count > block->capacity - request->block
+               ? -EINVAL
+               : 0;
+}
+
+int bb_block_refuse_slowly(const struct bb_block *block, struct bb_block_request *request)
+{
+    int error = -EINVAL;
+    if (block->broken)
+        return -EIO;
+    switch (request->op) {
+    case BB_BLOCK_READ:
+    case BB_BLOCK_WRITE:
+        error = refuse_transfer(block, request);
+        break;
+    case BB_BLOCK_FLUSH:
+        if (!request->segment_count)
+            error = block->features & BB_BLOCK_HAS_FLUSH ? 0 : -ENOTSUP;
+        break;
+    case BB_BLOCK_DISCARD:
+        error = refuse_erase(block, request, BB_BLOCK_HAS_DISCARD);
+        break;
+    case BB_BLOCK_WRITE_ZEROES:
+        error = refuse_erase(block, request, BB_BLOCK_HAS_WRITE_ZEROES);
+        break;
+    }
+    if (!error)
+        request->status = -EINPROGRESS;
+    return error;
+}
+
+static void note(struct bb_block *block, const struct bb_block_request *request, int status)
+{
+    struct bb_block_stats *stats = &block->stats;
+    uint64_t bytes = (uint64_t)request->count << block->shift;
+    block->in_flight--;
+    block->completed++;
+    if (status) {
+        stats->errors++;
+    } else if (request->op == BB_BLOCK_READ) {
+        stats->reads++;
+        stats->read_bytes += bytes;
+    } else if (request->op == BB_BLOCK_WRITE) {
+        stats->writes++;
+        stats->written_bytes += bytes;
+    } else if (request->op == BB_BLOCK_FLUSH) {
+        stats->flushes++;
+    } else {
+        stats->discards++;
+    }
+}
+
+void bb_block_complete(struct bb_block *block, struct bb_block_request *request, int status)
+{
+    struct bb_block *view = request->view;
+    note(block, request, status);
+    if (view) {
+        note(view, request, status);
+        request->block -= view->first;
+        request->view = NULL;
+    }
+    request->status = status;
+    if (request->done)
+        request->done(request);
+}
+
+/* ---- The device ---- */
+
+static void set_limits(struct bb_block *block)
+{
+    block->limits[BB_BLOCK_READ] = block->broken ? 0 : block->capacity;
+    block->limits[BB_BLOCK_WRITE] =
+        block->broken || block->features & BB_BLOCK_READ_ONLY ? 0 : block->capacity;
+}
+
+void bb_block_resize(struct bb_block *block, uint64_t capacity)
+{
+    if (capacity == block->capacity)
+        return;
+    uint64_t most = (uint64_t)INT64_MAX >> block->shift;
+    bb_print(BB_WARNING, "%s: has %llu blocks now; it had %llu", block->face.device->name,
+             (unsigned long long)capacity, (unsigned long long)block->capacity);
+    block->capacity = capacity < most ? capacity : most;
+    set_limits(block);
+}
+
+void bb_block_break(struct bb_block *block, const char *why, int error)
+{
+    block->broken = true;
+    set_limits(block);
+    bb_device_broken(block->face.device, why, error);
+}
+
+static void expire(struct bb_block *block)
+{
+    block->stats.timeouts++;
+    bb_print(BB_WARNING, "%s: nothing came back for %u s of %u requests; it is reset",
+             block->face.device->name, (unsigned)(BB_BLOCK_TIMEOUT / BB_SEC),
+             (unsigned)block->in_flight);
+    if (block->hung)
+        bb_block_break(block, "it hung again after a reset", -EIO);
+    block->hung = true;
+    int error = BB_BOUND_BLOCK.expire(block);
+    if (error < 0)
+        bb_block_break(block, "no reset brings it back", error);
+}
+
+/* It stands still while nothing is in flight, so that an idle machine sleeps. */
+static void look(struct bb_timer_event *event)
+{
+    struct bb_block *block = bb_container_of(event, struct bb_block, watchdog);
+    for (unsigned queue = 0; queue < block->queues && block->in_flight; queue++)
+        (void)BB_BOUND_BLOCK.reap(block, queue, UINT16_MAX); /* the program may be busy elsewhere */
+    bool moves = block->completed != block->seen;
+    block->hung = block->hung && !moves;
+    block->silent = moves || !block->in_flight ? 0 : (uint8_t)(block->silent + 1);
+    block->watched = block->in_flight && block->silent < LOOKS;
+    if (block->watched)
+        bb_timer_event_at(event, bb_time() + BB_BLOCK_TIMEOUT / LOOKS);
+    else if (block->in_flight)
+        expire(block);
+    block->seen = block->completed;
+}
+
+void bb_block_watch(struct bb_block *block)
+{
+    block->watched = true;
+    if (!BB_BOUND_BLOCK.expire)
+        return;
+    block->seen = block->completed;
+    block->silent = 0;
+    bb_timer_event_at(&block->watchdog, bb_time() + BB_BLOCK_TIMEOUT / LOOKS);
+}
+
+/* ---- Coming and going ---- */
+
+static bool is_power_of_2(uint32_t value)
+{
+    return value && !(value & (value - 1));
+}
+
+static int check(struct bb_block *block)
+{
+    struct bb_device *device = block->face.device;
+    if (!is_power_of_2(block->block_size) || block->block_size < 512 || block->block_size > 65536)
+        return bb_fail(device, "block size", -EINVAL);
+    block->shift = (uint8_t)__builtin_ctz(block->block_size);
+    if (block->capacity > (uint64_t)INT64_MAX >> block->shift)
+        return bb_fail(device, "capacity", -EINVAL);
+    uint32_t most = (uint32_t)MOST_BYTES >> block->shift;
+    if (block->max_blocks > most)
+        block->max_blocks = most;
+    if (!block->physical_size)
+        block->physical_size = block->block_size;
+    bool erases = block->features & (BB_BLOCK_HAS_DISCARD | BB_BLOCK_HAS_WRITE_ZEROES);
+    if (!is_power_of_2(block->alignment) || block->alignment > 4096 || !block->max_blocks ||
+        !block->max_segments || !block->queues || !block->depth ||
+        block->physical_size % block->block_size || (erases && !block->max_erase))
+        return bb_fail(device, "limits", -EINVAL);
+    return 0;
+}
+
+static void give_name(struct bb_block *block)
+{
+    struct bb_device *device = block->face.device;
+    for (unsigned i = 0; !block->parent && !device->node->alias && i < MOST_NAMES; i++) {
+        (void)bb_format(block->name, sizeof(block->name), "disk%u", i);
+        if (!bb_node_find(block->name))
+            device->name = device->node->alias = block->name;
+    }
+}
+
+static int publish(struct bb_block *block)
+{
+    const struct bb_block_stats *stats = &block->stats;
+    const struct {
+        const char *name, *unit;
+        const uint64_t *value;
+    } items[] = {
+        {"capacity", "blocks", &block->capacity},
+        {"reads", "requests", &stats->reads},
+        {"read_bytes", "bytes", &stats->read_bytes},
+        {"writes", "requests", &stats->writes},
+        {"written_bytes", "bytes", &stats->written_bytes},
+        {"flushes", "requests", &stats->flushes},
+        {"discards", "requests", &stats->discards},
+        {"errors", "requests", &stats->errors},
+        {"timeouts", "", &stats->timeouts},
+    };
+    _Static_assert(BB_ARRAY_SIZE(items) == BB_ARRAY_SIZE(block->values), "a value for each");
+    int error = 0;
+    for (size_t i = 0; i < BB_ARRAY_SIZE(items) && !error; i++)
+        error = bb_publish_u64(block->face.device, &block->values[i], items[i].name, items[i].unit,
+                               items[i].value);
+    return error;
+}
+
+/* Devices that come after start find nobody who binds what hangs below them. */
+static void bind_partitions(struct bb_work *work)
+{
+    (void)work;
+    for (struct bb_block *block = bb_block_first(); block; block = bb_block_next(block))
+        if (block->partitions && block->partitions->state == BB_NODE_UNBOUND)
+            (void)bb_bind(block->partitions);
+}
+
+static int append_partitions(struct bb_block *block)
+{
+    static const char compatible[] = "busbar,partitions";
+    static const struct bb_property property = {"compatible", compatible, sizeof(compatible)};
+    static struct bb_work work;
+    if (block->parent)
+        return 0;
+    int error = bb_node_append(block->face.device->node, &bb_block_bus, "partitions", &property, 1,
+                               &block->partitions);
+    work.run = bind_partitions;
+    if (!error)
+        bb_work_queue(&work);
+    return error;
+}
+
+static void leave(struct bb_block *block)
+{
+    struct bb_device *device = block->face.device;
+    bb_timer_event_cancel(&block->watchdog);
+    if (device->node->alias == block->name) {
+        device->node->alias = NULL; /* a failed device's memory is used again */
+        device->name = device->node->name;
+    }
+}
+
+static int block_notify(struct bb_face *face, bool running)
+{
+    struct bb_block *block = bb_container_of(face, struct bb_block, face);
+    if (!running) {
+        leave(block);
+        return 0;
+    }
+    block->watchdog.run = look;
+    block->watchdog.device = face->device;
+    if (!block->label)
+        block->label = "";
+    int error = check(block);
+    if (error)
+        return error;
+    set_limits(block);
+    give_name(block);
+    error = publish(block);
+    return error ? error : append_partitions(block);
+}
+
+const struct bb_class bb_class_block = {
+    .name = "block",
+    .removed = &removed,
+    .list = &blocks,
+    .notify = block_notify,
+};
+
+/* ---- Calls that wait ---- */
+
+static bool is_done(void *context)
+{
+    return ((const struct bb_block_request *)context)->status != -EINPROGRESS;
+}
+
+int bb_block_wait(struct bb_block *block, unsigned queue, struct bb_block_request *request)
+{
+    while (request->status == -EINPROGRESS) {
+        int got = bb_block_reap(block, queue, UINT16_MAX);
+        if (got < 0 && request->status == -EINPROGRESS)
+            return got; /* it never had the request */
+        if (got != 0)
+            continue;
+        /* Half the watchdog's period: never is a lost interrupt waited for without end. */
+        if (!bb_block_arm(block, queue))
+            (void)bb_wait(is_done, request, BB_BLOCK_TIMEOUT / 2);
+    }
+    return request->status;
+}
+
+struct room {
+    struct bb_block *block;
+    uint32_t completed;
+};
+
+static bool has_room(void *context)
+{
+    const struct room *room = context;
+    return room->block->completed != room->completed;
+}
+
+/* One request, from a queue that others may have filled. */
+static int run(struct bb_block *block, struct bb_block_request *request)
+{
+    struct bb_block_request *batch[] = {request};
+    int taken;
+    while ((taken = bb_block_submit(block, 0, batch, 1)) == 0) {
+        struct bb_block *disk = block->parent ? block->parent : block;
+        struct room room = {disk, disk->completed};
+        if (bb_block_reap(block, 0, UINT16_MAX) == 0 && !bb_block_arm(block, 0))
+            (void)bb_wait(has_room, &room, BB_BLOCK_TIMEOUT / 2);
+    }
+    return taken < 0 ? taken : bb_block_wait(block, 0, request);
+}
+
+/* A buffer that any device can take: the newest free one of this device. */
+static size_t bounce_size(const struct bb_block *block)
+{
+    return block->block_size > BOUNCE ? block->block_size : BOUNCE;
+}
+
+static void *take_bounce(struct bb_block *block)
+{
+    void *bounce = block->bounces;
+    if (bounce)
+        memcpy(&block->bounces, bounce, sizeof(block->bounces));
+    else
+        bounce = bb_device_alloc(block->face.device, bounce_size(block),
+                                 block->alignment > 64 ? block->alignment : 64);
+    return bounce;
+}
+
+static void give_bounce(struct bb_block *block, void *bounce)
+{
+    memcpy(bounce, &block->bounces, sizeof(block->bounces));
+    block->bounces = bounce;
+}
+
+static bool reaches(const struct bb_block *block, uint64_t first, uint64_t count)
+{
+    return first <= block->capacity && count <= block->capacity - first;
+}
+
+static int transfer(struct bb_block *block, enum bb_block_op op, uint64_t first, uint32_t left,
+                    uint8_t *data)
+{
+    bool odd = (uintptr_t)data & (block->alignment - 1);
+    uint8_t *bounce = odd && left ? take_bounce(block) : NULL;
+    uint32_t most = odd ? (uint32_t)(bounce_size(block) >> block->shift) : block->max_blocks;
+    int error = reaches(block, first, left) ? 0 : -EINVAL;
+    if (odd && left && !bounce)
+        return -ENOMEM;
+    if (most > block->max_blocks)
+        most = block->max_blocks;
+    while (left && !error) {
+        uint32_t some = left < most ? left : most, bytes = some << block->shift;
+        const struct bb_block_segment segment = {odd ? bounce : data, bytes};
+        struct bb_block_request request = {
+            .op = (uint8_t)op, .block = first, .segments = &segment, .segment_count = 1};
+        if (odd && op == BB_BLOCK_WRITE)
+            memcpy(bounce, data, bytes);
+        error = run(block, &request);
+        if (odd && op == BB_BLOCK_READ && !error)
+            memcpy(data, bounce, bytes);
+        first += some;
+        data += bytes;
+        left -= some;
+    }
+    if (bounce)
+        give_bounce(block, bounce);
+    return error;
+}
+
+int bb_block_read(struct bb_block *block, uint64_t first, uint32_t count, void *data)
+{
+    return transfer(block, BB_BLOCK_READ, first, count, data);
+}
+
+int bb_block_write(struct bb_block *block, uint64_t first, uint32_t count, const void *data)
+{
+    return transfer(block, BB_BLOCK_WRITE, first, count, (uint8_t *)(uintptr_t)data);
+}
+
+int bb_block_flush(struct bb_block *block)
+{
+    struct bb_block_request request = {.op = BB_BLOCK_FLUSH};
+    if (block->face.device->removed)
+        return -ENODEV;
+    return block->features & BB_BLOCK_HAS_FLUSH ? run(block, &request) : block->broken ? -EIO : 0;
+}
+
+static int erase(struct bb_block *block, enum bb_block_op op, uint64_t first, uint64_t left)
+{
+    int error = reaches(block, first, left) ? 0 : -EINVAL;
+    while (left && !error) {
+        uint32_t some = left < block->max_erase ? (uint32_t)left : block->max_erase;
+        struct bb_block_request request = {.op = (uint8_t)op, .block = first, .count = some};
+        error = run(block, &request);
+        first += some;
+        left -= some;
+    }
+    return error;
+}
+
+int bb_block_discard(struct bb_block *block, uint64_t first, uint64_t count)
+{
+    if (!(block->features & BB_BLOCK_HAS_DISCARD))
+        return -ENOTSUP;
+    return erase(block, BB_BLOCK_DISCARD, first, count);
+}
+
+int bb_block_write_zeroes(struct bb_block *block, uint64_t first, uint64_t count)
+{
+    int error = reaches(block, first, count) ? 0 : -EINVAL;
+    if (block->features & BB_BLOCK_HAS_WRITE_ZEROES || error)
+        return error ? error : erase(block, BB_BLOCK_WRITE_ZEROES, first, count);
+    void *zeros = take_bounce(block);
+    if (!zeros)
+        return -ENOMEM;
+    memset(zeros, 0, bounce_size(block));
+    while (count && !error) {
+        uint32_t most = (uint32_t)(bounce_size(block) >> block->shift);
+        uint32_t some = count < most ? (uint32_t)count : most;
+        error = bb_block_write(block, first, some, zeros);
+        first += some;
+        count -= some;
+    }
+    give_bounce(block, zeros);
+    return error;
+}
