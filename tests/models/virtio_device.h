@@ -45,6 +45,7 @@ struct virtio_chain {
     } * parts; /* out + in of them */
     uint32_t id;
     unsigned entries;          /* of the ring that it takes */
+    uint16_t *indices;         /* split: which */
     struct virtio_chain *next; /* held ones of the queue, in the order of posting */
 };
 
@@ -120,6 +121,10 @@ struct model_virtio {
 };
 
 void model_virtio_map(struct model_virtio *device, uint64_t base);
+/* The same in slot `slot` of the virt board, its node included: after virt_prepare(), before
+ * boot(). VIRT_VIRTIO(0) is the node of slot 0. */
+void model_virtio_attach(struct model_virtio *device, unsigned slot);
+#define VIRT_VIRTIO(slot) "/virtio_mmio@a00" #slot "000"
 /* Looks at the available ring now, notified or not. */
 void model_virtio_run(struct model_virtio *device, unsigned queue);
 /* Completes a chain that was held; it is gone then. */
