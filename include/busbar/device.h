@@ -178,15 +178,18 @@ struct bb_driver {
  * otherwise.
  */
 #define BB_DRIVER(subsystem, chip, ...)                                                            \
+    BB_DRIVER_STATE(subsystem, chip, .faces = BB_FACES(chip, subsystem), __VA_ARGS__)
+/* The same for a driver that offers nothing itself: it appends nodes for others. */
+#define BB_DRIVER_FACELESS(subsystem, chip, ...)                                                   \
+    BB_DRIVER_STATE(subsystem, chip, .faces = NULL, __VA_ARGS__)
+#define BB_DRIVER_STATE(subsystem, chip, ...)                                                      \
     _Static_assert(offsetof(struct chip, device) == 0,                                             \
                    "the state of " #chip " must begin with its struct bb_device");                 \
     _Pragma("GCC diagnostic push")                                                                 \
         _Pragma("GCC diagnostic ignored \"-Woverride-init\"") extern const struct bb_driver        \
             bb_driver_##subsystem##_##chip;                                                        \
-    const struct bb_driver bb_driver_##subsystem##_##chip = {.name = #subsystem "/" #chip,         \
-                                                             .state_size = sizeof(struct chip),    \
-                                                             .faces = BB_FACES(chip, subsystem),   \
-                                                             __VA_ARGS__};                         \
+    const struct bb_driver bb_driver_##subsystem##_##chip = {                                      \
+        .name = #subsystem "/" #chip, .state_size = sizeof(struct chip), __VA_ARGS__};             \
     _Pragma("GCC diagnostic pop") _Static_assert(1, "")
 
 /* The manifest's drivers, in its order; made by the build. */

@@ -38,7 +38,7 @@ DRIVERS = {
     "rtc/pl031": "/* BB_DRIVER(rtc, no) */\nBB_DRIVER(rtc, pl031);",
     "gpio/pl061": "BB_DRIVER(gpio, pl061, .faces = BB_FACES(pl061, gpio, irq));",
     "rtc/usb_clock": "BB_DRIVER(rtc, usb_clock, .hotplug = true);",
-    "firmware/none": "BB_DRIVER(firmware, none, .faces = NULL);",
+    "firmware/none": "BB_DRIVER_FACELESS(firmware, none, .probe = none_probe);",
 }
 
 

@@ -190,22 +190,21 @@ def _scan(path):
     arch_of() says of the source."""
     text = path.read_text(encoding="utf-8", errors="replace")
     text = re.sub(r"/\*.*?\*/|//[^\n]*", " ", text, flags=re.DOTALL)
-    found = list(re.finditer(r"^BB_DRIVER\s*\(\s*(\w+)\s*,\s*(\w+)\s*,?", text, re.MULTILINE))
+    line = r"^BB_DRIVER(_FACELESS)?\s*\(\s*(\w+)\s*,\s*(\w+)\s*,?"
+    found = list(re.finditer(line, text, re.MULTILINE))
     if len(found) != 1:
         raise ManifestError(
             f"{shown(path)}: has {len(found)} BB_DRIVER lines; a driver is one file with one"
         )
-    subsystem, chip = found[0].groups()
+    faceless, subsystem, chip = found[0].groups()
     depth, end = 1, found[0].end()
     while end < len(text) and depth:
         depth += {"(": 1, ")": -1}.get(text[end], 0)
         end += 1
     body = text[found[0].end() : end]
-    faces = (subsystem,)
+    faces = () if faceless else (subsystem,)
     if listed := re.search(r"\.faces\s*=\s*BB_FACES\s*\(\s*\w+\s*,([^)]*)\)", body):
         faces = tuple(face.strip() for face in listed[1].split(","))
-    elif re.search(r"\.faces\s*=\s*NULL\b", body):
-        faces = ()
     hotplug = bool(re.search(r"\.hotplug\s*=\s*true\b", body))
     return subsystem, chip, faces, hotplug, arch_of(text)
 
