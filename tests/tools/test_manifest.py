@@ -12,7 +12,7 @@ from unittest import mock
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
 
-from busbarlib import generate, manifest  # noqa: E402
+from busbarlib import generate, manifest, modules  # noqa: E402
 from busbarlib.manifest import ManifestError, load_app, load_driver, load_platform  # noqa: E402
 
 BOARD = """\
@@ -49,7 +49,7 @@ class Repository(unittest.TestCase):
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
         self.root = Path(folder.name).resolve()
-        for module in (manifest, generate):
+        for module in (manifest, modules, generate):
             patch = mock.patch.object(module, "ROOT", self.root)
             patch.start()
             self.addCleanup(patch.stop)

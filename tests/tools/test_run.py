@@ -191,7 +191,7 @@ class CommandLine(unittest.TestCase):
     def test_refusals_are_one_line(self):
         for words in (["run", "--expect", "("], ["run", "--timeout", "-1"], ["size"], ["dance"],
                       ["run", "host", "--nonsense"], ["build", "host", "--", "-s"],
-                      ["run", "no-such-platform"], ["test", "--suite", "units"]):
+                      ["run", "no-such-platform"], ["fuzz", "no-such-target"], ["test", "--suite", "units"]):
             heard = io.StringIO()
             with contextlib.redirect_stderr(heard):
                 try:
@@ -203,8 +203,8 @@ class CommandLine(unittest.TestCase):
             self.assertTrue(heard.getvalue().startswith("busbar: "), heard.getvalue())
 
     def test_each_command_shows_an_example(self):
-        for command in ("run", "build", "platforms", "drivers", "explain", "size", "test", "doctor",
-                        "new"):
+        for command in ("run", "build", "platforms", "drivers", "explain", "size", "test", "fuzz",
+                        "doctor", "new"):
             heard = io.StringIO()
             with contextlib.redirect_stdout(heard), self.assertRaises(SystemExit):
                 self.parsed(command, "--help")

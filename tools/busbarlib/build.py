@@ -66,6 +66,17 @@ def build_tests(compiler="gcc", verbose=False):
     return folder
 
 
+def build_fuzz(verbose=False):
+    """Build every fuzz target by clang; return the build folder."""
+    setup.ensure(tests=True, compiler="clang", verbose=verbose)
+    setup.ensure_trees(verbose=verbose)
+    folder = BUILD / "fuzz-clang"
+    with _locked(folder):
+        _configure(folder, "host", "host", "debug", "clang", verbose, tests=True, fuzz=True)
+        _ninja(folder, [], "the fuzz targets", verbose)
+    return folder
+
+
 def build_desk(verbose=False, drivers=()):
     """Build the desk binder for this machine; return its path. `drivers` are source files outside
     the repository that it must know too."""
@@ -127,12 +138,14 @@ def _configure(
     app_paths=(),
     driver_paths=(),
     tests=False,
+    fuzz=False,
 ):
     """Run Meson when the folder is new or when what it would read has changed: Meson itself sees a
     changed manifest, but not a new file."""
     options = [
         f"-Dplatform={platform}",
         f"-Dtests={str(tests).lower()}",
+        f"-Dfuzz={str(fuzz).lower()}",
         f"-Dapp_paths={','.join(app_paths)}",
         f"-Ddriver_paths={','.join(driver_paths)}",
     ]

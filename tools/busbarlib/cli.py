@@ -95,6 +95,10 @@ def command_test(options):
     return module("testing").test(options.suite, options.platform, options.list, options.jobs)
 
 
+def command_fuzz(options):
+    return module("fuzz").fuzz(options.names, options.seconds, options.list)
+
+
 def command_doctor(options):
     return module("doctor").doctor(options.json)
 
@@ -207,6 +211,15 @@ def make_parser():
     command.add_argument("--list", action="store_true", help="print the cases, run nothing")
     command.add_argument("--jobs", "-j", type=positive, default=os.cpu_count() or 1, metavar="N",
                          help="guests that run at once (default: one for each core)")
+
+    command = add("fuzz", command_fuzz,
+                  "let libFuzzer feed what parses input from outside; say executions and coverage",
+                  "fuzz ring gpt --seconds 600")
+    command.add_argument("names", metavar="NAME", nargs="*",
+                         help="a target, as --list names them (default: all)")
+    command.add_argument("--seconds", type=positive, default=20, metavar="N",
+                         help="how long each runs (default 20)")
+    command.add_argument("--list", action="store_true", help="print the targets, run nothing")
 
     command = add("doctor", command_doctor, "say what this machine has and what it lacks",
                   "doctor")

@@ -180,12 +180,15 @@ def configure(options):
     if options.tests:
         plan += _sources("test-support", "tests/models/*.c", "tests/conformance/*.c",
                          "tests/unit/harness.c")
-        plan += _sources("test", "tests/unit/test_*.c")
+        plan += [(*line, "") for line in _sources("test", "tests/unit/test_*.c")]
+        plan += [(*line, "") for line in _sources("fuzz", "tests/fuzz/fuzz_*.c")]
         modules = all_modules()
         plan += module_lines(link_order([module.name for module in modules]), bare=False)
         for module in modules:
-            plan += [("module-test", module.name, _shown(path))
+            plan += [("test", _shown(path), module.name)
                      for path in sorted(module.folder.glob("tests/test_*.c"))]
+            plan += [("fuzz", _shown(path), module.name)
+                     for path in sorted(module.folder.glob("tests/fuzz_*.c"))]
         return plan
 
     apps = {app.name: app for app in all_apps()}

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Callable
 
-from . import ROOT, BusbarError, build, common, manifest, run, setup, symbols
+from . import ROOT, BusbarError, build, common, fuzz, manifest, run, setup, symbols
 from .expect import Dialogue, Program
 
 SKIP_STATUS = 77  # a script's exit status that says 'not on this machine'
@@ -23,6 +23,7 @@ class Result:
     name: str
     status: str  # "passed", "failed" or "skipped"
     output: str = ""
+    remark: str = ""  # shown behind the name
 
 
 @dataclass
@@ -295,6 +296,18 @@ def bench_cases():
     return [script(f"bench/{path.stem}", path) for path in sorted(ROOT.glob("tests/bench/*.py"))]
 
 
+def fuzz_cases():
+    def go():
+        results = []
+        for outcome in fuzz.run(fuzz.choose([])):
+            said = fuzz.failure(outcome)
+            text = f"{outcome.output}\n{said}\n" if said else ""
+            results.append(Result(f"fuzz/{outcome.name}", "failed" if said else "passed", text,
+                                  outcome.remark))
+        return results
+    return [Case("fuzz", go, "host")]
+
+
 SUITES = {
     "tools": tools_cases,
     "format": format_cases,
@@ -302,5 +315,6 @@ SUITES = {
     "unit": unit_cases,
     "boot": boot_cases,
     "conformance": conformance_cases,
+    "fuzz": fuzz_cases,
     "bench": bench_cases,
 }

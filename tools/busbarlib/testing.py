@@ -23,7 +23,8 @@ class Report:
             for index, result in enumerate(results):
                 self.counts[result.status] += 1
                 taken = f"  {seconds:.1f} s" if index == len(results) - 1 else ""
-                print(f"{self.WORDS[result.status]}  {result.name}{taken}", flush=True)
+                remark = f": {result.remark}" if result.remark else ""
+                print(f"{self.WORDS[result.status]}  {result.name}{remark}{taken}", flush=True)
                 if result.status == "failed":
                     self.failed.append(result.name)
                 if result.status != "passed":
