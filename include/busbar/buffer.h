@@ -34,12 +34,20 @@ enum { /* bb_buffer.flags */
 };
 
 struct bb_buffer {
-    uint8_t *data;   /* the first byte of the frame, or of this part of it */
-    uint32_t length; /* bytes there */
-    uint16_t flags;  /* of the whole frame, in its first buffer; FOREIGN: of each */
-    uint16_t parts;  /* of the chain that begins here; 1: no more */
+    uint8_t *data; /* the first byte of the frame, or of this part of it */
+    union {
+        struct {
+            uint32_t length; /* bytes there */
+            uint16_t flags;  /* of the whole frame, in its first buffer; FOREIGN: of each */
+            uint16_t parts;  /* of the chain that begins here; 1: no more */
+        };
+        uint64_t shape; /* all three at once, for one compare: see BB_BUFFER_SHAPE */
+    };
     uint16_t checksum_start, checksum_offset;
-    uint32_t slot;          /* the driver's while it has the buffer */
+    union { /* the driver's while it has the buffer */
+        uint32_t slot;
+        uint32_t header[3]; /* for a header of its own, where the frame has no head room */
+    };
     struct bb_buffer *more; /* the rest of the frame, or NULL */
     struct bb_buffer *next; /* for the owner's lists */
     /* Called with this buffer, out of its chain, instead of giving it back to the pool. NULL: the
@@ -47,6 +55,10 @@ struct bb_buffer {
     void (*put)(struct bb_buffer *buffer);
     void *context; /* the owner's */
 };
+
+/* What `shape` is of a frame in one buffer of the pool, with no flags. */
+#define BB_BUFFER_SHAPE(length_) ((uint64_t)(length_) | 1ull << 48)
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "length stands in the low half");
 
 /* Makes the pool, once, of `count` buffers from the arena (2 KiB each); the parameter `net.buffers`
  * overrules it. 0 also when it is there already, -ENOMEM. bb_net_open() does it with 256. */

@@ -40,8 +40,8 @@ struct conformance_suite {
 
 extern const struct conformance_suite conformance_board, conformance_clock, conformance_console,
     conformance_entropy, conformance_firmware, conformance_gpio, conformance_irq,
-    conformance_mailbox, conformance_power_domain, conformance_rtc, conformance_thermal,
-    conformance_timer;
+    conformance_mailbox, conformance_net, conformance_power_domain, conformance_rtc,
+    conformance_thermal, conformance_timer;
 
 uint64_t conformance_late(const struct conformance *run);
 

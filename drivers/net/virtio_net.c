@@ -1,0 +1,691 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Virtio network device (Virtual I/O Device version 1.2, section 5.1; legacy interface included).
+ *
+ * The device wants a header before each frame. It stands in the head room of the frame's buffer, so
+ * that a frame is one entry of the ring; a chain goes through a table of the slot that it is posted
+ * in. A legacy device without ANY_LAYOUT wants the header in an entry of its own, and one without
+ * indirect descriptors knows no tables: such rings are posted to entry by entry (the kind POSTED).
+ */
+#include <busbar/log.h>
+
+#include "virtio_net.h"
+
+enum { /* features, by number */
+       NET_CSUM = 0,
+       NET_GUEST_CSUM = 1,
+       NET_MTU = 3,
+       NET_MAC = 5,
+       NET_MRG_RXBUF = 15,
+       NET_STATUS = 16,
+       NET_CTRL_VQ = 17,
+       NET_CTRL_RX = 18,
+       NET_MQ = 22,
+       NET_CTRL_MAC_ADDR = 23,
+};
+#define BIT(number) BB_VIRTIO_BIT(number)
+#define WANTED                                                                                     \
+    (BIT(NET_CSUM) | BIT(NET_GUEST_CSUM) | BIT(NET_MTU) | BIT(NET_MAC) | BIT(NET_MRG_RXBUF) |      \
+     BIT(NET_STATUS) | BIT(NET_CTRL_VQ) | BIT(NET_CTRL_RX) | BIT(NET_MQ) |                         \
+     BIT(NET_CTRL_MAC_ADDR) | BIT(BB_VIRTIO_ANY_LAYOUT))
+
+enum { CONFIG_MAC = 0, CONFIG_STATUS = 6, CONFIG_PAIRS = 8, CONFIG_MTU = 10 };
+enum { STATUS_LINK_UP = 1 };
+
+enum { /* control commands: class << 8 | command */
+       RX_PROMISC = 0x000,
+       RX_ALLMULTI = 0x001,
+       MAC_TABLE_SET = 0x100,
+       MAC_ADDR_SET = 0x101,
+       VQ_PAIRS_SET = 0x400,
+       ACK_OK = 0,
+};
+
+enum {
+    RING = 256,
+    MOST_PAIRS = 0x8000,      /* that the specification allows */
+    POSTED = BB_RING_ANY + 1, /* a kind more: by bb_ring_post() and bb_ring_take() */
+    CONTROL_PATIENCE = 1000,  /* ms */
+};
+
+static struct virtio_net *of(struct bb_net *net)
+{
+    return bb_container_of(net, struct virtio_net, net);
+}
+
+/* Why a call got nothing: 0 when there just is nothing. */
+static BB_NOINLINE int why_nothing(struct virtio_net *chip, const struct queue *queue,
+                                   const struct bb_ring *ring)
+{
+    if (chip->net.failed)
+        return chip->device.removed ? -ENODEV : -EIO;
+    if (ring->broken)
+        return bb_virtio_fail(chip->virtio, ring->broken, -EIO);
+    return queue->open ? 0 : -ENODEV;
+}
+
+/* ---- Sending ---- */
+
+/* A frame that is not simply one buffer with head room: checks it, and writes its header and parts.
+ * Returns how many parts, or 0. */
+static unsigned prepare(const struct virtio_net *chip, const struct queue *queue,
+                        struct bb_buffer *frame, struct bb_ring_part parts[PARTS])
+{
+    uint32_t header_size = queue->header, total = 0;
+    unsigned count = 0;
+    struct header header = {0};
+    bool inside = !(frame->flags & BB_BUFFER_FOREIGN) && !queue->posted_send;
+    uint8_t *at = inside ? frame->data - header_size : (uint8_t *)frame->header;
+    BB_ASSERT(!inside || frame->data >= bb_buffer_memory(frame) + BB_BUFFER_RESERVE);
+    if (!inside)
+        parts[count++] = (struct bb_ring_part){at, header_size};
+    for (struct bb_buffer *part = frame; part; part = part->more) {
+        if (count == PARTS || !part->length || part->length > BB_NET_MAX_MTU + BB_NET_HEADER)
+            return 0;
+        total += part->length;
+        parts[count++] = (struct bb_ring_part){part->data, part->length};
+    }
+    if (inside)
+        parts[0] = (struct bb_ring_part){at, frame->length + header_size};
+    if (total < BB_NET_HEADER || total - BB_NET_HEADER > queue->most)
+        return 0;
+    if (frame->flags & BB_BUFFER_CHECKSUM_NEEDED) {
+        if (!(chip->net.features & BB_NET_SENDS_CHECKSUM) ||
+            (uint32_t)frame->checksum_start + frame->checksum_offset + 2 > total)
+            return 0;
+        header.flags = NEEDS_CSUM;
+        header.checksum_start = frame->checksum_start;
+        header.checksum_offset = frame->checksum_offset;
+    }
+    memcpy(at, &header, header_size);
+    return count;
+}
+
+/* Writes the table of a slot, or gives the one part as it is. */
+static struct bb_ring_part tabulate(struct queue *queue, unsigned slot,
+                                    const struct bb_ring_part *parts, unsigned count,
+                                    uint16_t *flags)
+{
+    struct bb_ring_entry *table = queue->tables[slot];
+    bool packed = queue->send.packed;
+    *flags = count > 1 ? BB_RING_INDIRECT : 0;
+    if (count == 1)
+        return parts[0];
+    for (unsigned i = 0; i < count; i++) {
+        table[i].address = (uintptr_t)parts[i].data;
+        table[i].rest = parts[i].length;
+        if (!packed && i + 1 < count) {
+            table[i].split.flags = BB_RING_NEXT;
+            table[i].split.next = (uint16_t)(i + 1);
+        }
+    }
+    return (struct bb_ring_part){table, count * (uint32_t)sizeof table[0]};
+}
+
+BB_NOINLINE bool bb_virtio_net_parts(struct virtio_net *chip, struct queue *queue, unsigned slot,
+                                     struct bb_buffer *frame, struct bb_ring_part *entry,
+                                     uint16_t *flags)
+{
+    struct bb_ring_part parts[PARTS];
+    unsigned count = prepare(chip, queue, frame, parts);
+    if (count)
+        *entry = tabulate(queue, slot, parts, count, flags);
+    return count > 0;
+}
+
+static int send_posted(struct virtio_net *chip, struct queue *queue,
+                       struct bb_buffer *const *frames, unsigned count)
+{
+    struct bb_ring_part parts[PARTS];
+    unsigned i, parts_count = 1;
+    for (i = 0; i < count && queue->send.room; i++) {
+        parts_count = prepare(chip, queue, frames[i], parts);
+        if (!parts_count || !bb_ring_post(&queue->send, parts, parts_count, 0, frames[i]))
+            break;
+        chip->net.stats.sent++;
+        chip->net.stats.sent_bytes += bb_buffer_length(frames[i]);
+    }
+    if (i)
+        bb_ring_kick(&queue->send);
+    return i || parts_count ? (int)i : -EINVAL;
+}
+
+static int virtio_net_send(struct bb_net *net, unsigned number, struct bb_buffer *const *frames,
+                           unsigned count)
+{
+    struct virtio_net *chip = of(net);
+    if (number >= net->queues)
+        return -EINVAL;
+    struct queue *queue = &chip->queues[number];
+    if (!queue->send.room || !queue->open) {
+        queue->full = true;
+        return why_nothing(chip, queue, &queue->send);
+    }
+    if (queue->posted_send)
+        return send_posted(chip, queue, frames, count);
+    switch ((enum bb_ring_kind)queue->send.kind) {
+    case BB_RING_SPLIT:
+        return send_as(chip, queue, frames, count, BB_RING_SPLIT);
+    case BB_RING_PACKED:
+        return send_as(chip, queue, frames, count, BB_RING_PACKED);
+    default:
+        return send_as(chip, queue, frames, count, BB_RING_ANY);
+    }
+}
+
+static int virtio_net_sent(struct bb_net *net, unsigned number, struct bb_buffer **frames,
+                           unsigned limit)
+{
+    struct virtio_net *chip = of(net);
+    if (number >= net->queues)
+        return -EINVAL;
+    struct queue *queue = &chip->queues[number];
+    unsigned count = 0;
+    if (queue->posted_send) {
+        while (count < limit && (frames[count] = bb_ring_take(&queue->send, NULL)))
+            count++;
+    } else if (queue->send.kind == BB_RING_SPLIT) {
+        count = sent_as(queue, frames, limit, BB_RING_SPLIT);
+    } else if (queue->send.kind == BB_RING_PACKED) {
+        count = sent_as(queue, frames, limit, BB_RING_PACKED);
+    } else {
+        count = sent_as(queue, frames, limit, BB_RING_ANY);
+    }
+    queue->full &= !count;
+    return count ? (int)count : why_nothing(chip, queue, &queue->send);
+}
+
+/* ---- Receiving ---- */
+
+static int refill_posted(struct queue *queue, struct bb_buffer *const *buffers, unsigned count)
+{
+    unsigned i;
+    for (i = 0; i < count && queue->receive.room; i++) {
+        uint8_t *data = bb_buffer_memory(buffers[i]) + BB_BUFFER_HEADROOM;
+        struct bb_ring_part parts[] = {{data - queue->header, queue->header},
+                                       {data, BB_BUFFER_SIZE}};
+        if (!bb_ring_post(&queue->receive, parts, 0, 2, buffers[i]))
+            break;
+    }
+    if (i)
+        bb_ring_kick(&queue->receive);
+    return (int)i;
+}
+
+static int virtio_net_refill(struct bb_net *net, unsigned number, struct bb_buffer *const *buffers,
+                             unsigned count)
+{
+    struct virtio_net *chip = of(net);
+    if (number >= net->queues)
+        return -EINVAL;
+    struct queue *queue = &chip->queues[number];
+    if (!queue->receive.room || !queue->open)
+        return why_nothing(chip, queue, &queue->receive);
+    if (queue->posted_receive)
+        return refill_posted(queue, buffers, count);
+    switch ((enum bb_ring_kind)queue->receive.kind) {
+    case BB_RING_SPLIT:
+        return refill_as(queue, buffers, count, BB_RING_SPLIT);
+    case BB_RING_PACKED:
+        return refill_as(queue, buffers, count, BB_RING_PACKED);
+    default:
+        return refill_as(queue, buffers, count, BB_RING_ANY);
+    }
+}
+
+/* The next used buffer, whatever the ring's kind. */
+static BB_NOINLINE struct bb_buffer *next_part(struct queue *queue, uint32_t *length)
+{
+    struct bb_ring *ring = &queue->receive;
+    struct bb_buffer *buffer;
+    unsigned slot;
+    if (queue->posted_receive)
+        return bb_ring_take(ring, length);
+    for (;;) {
+        enum bb_ring_kind kind = (enum bb_ring_kind)ring->kind;
+        struct bb_ring_batch batch = bb_ring_look(ring, kind);
+        buffer = bb_ring_next(&batch, kind, &slot, length);
+        bb_ring_taken(&batch, kind);
+        if (buffer || kind == (enum bb_ring_kind)ring->kind)
+            return buffer;
+    }
+}
+
+/* Puts a frame that nobody shall see back where it came from. */
+static void drop(struct virtio_net *chip, struct queue *queue, struct bb_buffer *frame)
+{
+    chip->net.stats.errors++;
+    while (frame) {
+        struct bb_buffer *more = frame->more;
+        frame->more = NULL;
+        frame->flags = 0;
+        if (virtio_net_refill(&chip->net, (unsigned)(queue - chip->queues), &frame, 1) != 1)
+            bb_buffer_put(frame);
+        frame = more;
+    }
+}
+
+/* Makes a frame of a buffer with its header, and of those that belong to it. `length`: as the
+ * device says, header included. NULL: dropped, or the device failed. */
+static BB_NOINLINE struct bb_buffer *receive_parts(struct virtio_net *chip, struct queue *queue,
+                                                   struct bb_buffer *frame, uint32_t length)
+{
+    struct bb_ring *ring = &queue->receive;
+    uint32_t header_size = queue->header, total = length - header_size;
+    struct bb_buffer *last = frame;
+    struct header header = {.buffers = 1};
+    unsigned count = 1;
+    frame->data = bb_buffer_memory(frame) + BB_BUFFER_HEADROOM;
+    frame->shape = BB_BUFFER_SHAPE(total);
+    frame->more = NULL;
+    if (length < header_size || total > BB_BUFFER_SIZE) {
+        bb_ring_bad(ring, "a frame's length beyond its buffer, or shorter than its header");
+    } else {
+        memcpy(&header, frame->data - header_size, header_size);
+        if (!header.buffers)
+            bb_ring_bad(ring, "a frame of no buffers");
+        if (header.gso_type)
+            bb_ring_bad(ring, "a frame to be segmented, which was not asked for");
+    }
+    for (; !ring->broken && count < header.buffers; count++) {
+        struct bb_buffer *part = next_part(queue, &length);
+        if (!part || length > header_size + BB_BUFFER_SIZE) {
+            bb_ring_bad(ring, "a frame of more buffers than there are");
+            if (part)
+                bb_buffer_put(part);
+            break;
+        }
+        part->data = bb_buffer_memory(part) + BB_BUFFER_HEADROOM - header_size;
+        part->shape = BB_BUFFER_SHAPE(length);
+        part->more = NULL;
+        last = last->more = part;
+        total += length;
+    }
+    if (ring->broken) {
+        bb_buffer_put(frame);
+        return NULL;
+    }
+    for (struct bb_buffer *part = frame; part; part = part->more)
+        part->parts = (uint16_t)count--;
+    bool checked = chip->net.features & BB_NET_CHECKS_CHECKSUM;
+    if (total < BB_NET_HEADER || total - BB_NET_HEADER > queue->most ||
+        frame->parts > BB_BUFFER_MAX_PARTS || !last->length ||
+        ((header.flags & NEEDS_CSUM) &&
+         (!checked || (uint32_t)header.checksum_start + header.checksum_offset + 2 > total))) {
+        drop(chip, queue, frame);
+        return NULL;
+    }
+    if (checked && (header.flags & (NEEDS_CSUM | DATA_VALID)))
+        frame->flags = BB_BUFFER_CHECKSUM_GOOD;
+    if (header.flags & NEEDS_CSUM) { /* never was on a wire; to be summed if it goes out again */
+        frame->flags |= BB_BUFFER_CHECKSUM_NEEDED;
+        frame->checksum_start = header.checksum_start;
+        frame->checksum_offset = header.checksum_offset;
+    }
+    chip->net.stats.received++;
+    chip->net.stats.received_bytes += total;
+    return frame;
+}
+
+static unsigned receive_some(struct virtio_net *chip, struct queue *queue,
+                             struct bb_buffer **frames, unsigned limit, struct bb_buffer **odd,
+                             uint32_t *odd_length)
+{
+    *odd = NULL;
+    if (queue->posted_receive || queue->header != sizeof(struct header)) {
+        *odd = next_part(queue, odd_length);
+        return 0;
+    }
+    switch ((enum bb_ring_kind)queue->receive.kind) {
+    case BB_RING_SPLIT:
+        return receive_as(chip, queue, frames, limit, odd, odd_length, BB_RING_SPLIT);
+    case BB_RING_PACKED:
+        return receive_as(chip, queue, frames, limit, odd, odd_length, BB_RING_PACKED);
+    default:
+        return receive_as(chip, queue, frames, limit, odd, odd_length, BB_RING_ANY);
+    }
+}
+
+static int virtio_net_receive(struct bb_net *net, unsigned number, struct bb_buffer **frames,
+                              unsigned limit)
+{
+    struct virtio_net *chip = of(net);
+    struct bb_buffer *odd;
+    uint32_t length;
+    unsigned count = 0;
+    if (number >= net->queues)
+        return -EINVAL;
+    struct queue *queue = &chip->queues[number];
+    /* A frame that is dropped is posted again: bounded, however fast bad ones come. */
+    for (unsigned tries = 0; count < limit && tries <= RING; tries++) {
+        unsigned kind = queue->receive.kind;
+        count += receive_some(chip, queue, frames + count, limit - count, &odd, &length);
+        if (!odd && kind == queue->receive.kind)
+            break;
+        if (odd && (odd = receive_parts(chip, queue, odd, length)))
+            frames[count++] = odd;
+    }
+    return count ? (int)count : why_nothing(chip, queue, &queue->receive);
+}
+
+/* ---- Waiting ---- */
+
+static bool virtio_net_arm(struct bb_net *net, unsigned number)
+{
+    struct virtio_net *chip = of(net);
+    if (number >= net->queues || net->failed || !chip->queues[number].open)
+        return false;
+    struct queue *queue = &chip->queues[number];
+    queue->armed = !bb_ring_arm(&queue->receive);
+    if (queue->armed && queue->full)
+        queue->armed = !bb_ring_arm(&queue->send);
+    return !queue->armed;
+}
+
+static void virtio_net_used(struct bb_virtio_client *client)
+{
+    bb_work_queue(&bb_container_of(client, struct virtio_net, client)->work);
+}
+
+static void virtio_net_changed(struct bb_virtio_client *client)
+{
+    struct virtio_net *chip = bb_container_of(client, struct virtio_net, client);
+    __atomic_store_n(&chip->config_changed, true, __ATOMIC_RELAXED);
+    bb_work_queue(&chip->work);
+}
+
+static void virtio_net_failed(struct bb_virtio_client *client, int error)
+{
+    struct virtio_net *chip = bb_container_of(client, struct virtio_net, client);
+    bb_net_failed(&chip->net, "the device failed", error);
+}
+
+static int read_link(struct virtio_net *chip)
+{
+    uint16_t status = STATUS_LINK_UP;
+    int error = 0;
+    if (bb_virtio_has(chip->virtio, NET_STATUS))
+        error = bb_virtio_config_u16(chip->virtio, CONFIG_STATUS, &status);
+    if (!error)
+        bb_net_link(&chip->net, status & STATUS_LINK_UP);
+    return error;
+}
+
+/* After an interrupt: the link, and clients of queues that have something. */
+static void run_work(struct bb_work *work)
+{
+    struct virtio_net *chip = bb_container_of(work, struct virtio_net, work);
+    if (chip->net.failed)
+        return;
+    if (__atomic_exchange_n(&chip->config_changed, false, __ATOMIC_RELAXED)) {
+        int error = read_link(chip);
+        if (error)
+            (void)bb_virtio_fail(chip->virtio, "its configuration never comes to rest", error);
+    }
+    for (unsigned i = 0; i < chip->net.queues; i++) {
+        struct queue *queue = &chip->queues[i];
+        if (!queue->armed ||
+            !(bb_ring_pending(&queue->receive) || (queue->full && bb_ring_pending(&queue->send))))
+            continue;
+        queue->armed = false;
+        bb_ring_disarm(&queue->receive);
+        bb_ring_disarm(&queue->send);
+        bb_net_ready(&chip->net, i);
+    }
+}
+
+/* ---- Control ---- */
+
+/* Does one command with `size` bytes of chip->command. -EIO: the device refuses. */
+static int control(struct virtio_net *chip, unsigned what, size_t size)
+{
+    struct command *command = &chip->command;
+    command->class = (uint8_t)(what >> 8);
+    command->command = (uint8_t)what;
+    command->ack = 0xff;
+    struct bb_ring_part parts[] = {
+        {&command->class, 2}, {&command->on, (uint32_t)size}, {&command->ack, 1}};
+    if (!bb_ring_post(&chip->control, parts, 2, 1, command))
+        return -EIO;
+    bb_ring_kick(&chip->control);
+    uint64_t start = bb_time();
+    while (!bb_ring_take(&chip->control, NULL)) {
+        if (chip->control.broken)
+            return bb_virtio_fail(chip->virtio, chip->control.broken, -EIO);
+        if (bb_time() - start > CONTROL_PATIENCE * BB_MSEC)
+            return bb_virtio_fail(chip->virtio, "no answer to a control command", -ETIMEDOUT);
+        bb_delay(10 * BB_USEC);
+    }
+    return command->ack == ACK_OK ? 0 : -EIO;
+}
+
+static int control_on(struct virtio_net *chip, unsigned what, bool on)
+{
+    chip->command.on = on;
+    return control(chip, what, 1);
+}
+
+static int set_groups(struct virtio_net *chip, const struct bb_net_filter *filter)
+{
+    chip->command.table.stations = 0;
+    chip->command.table.count = filter->count;
+    memcpy(chip->command.table.groups, filter->groups, sizeof filter->groups);
+    return control(chip, MAC_TABLE_SET, 8 + (size_t)filter->count * BB_MAC_SIZE);
+}
+
+/* What the device cannot sort out by itself it passes: a client gets too much rather than too
+ * little. */
+static int virtio_net_set_filter(struct bb_net *net, const struct bb_net_filter *filter)
+{
+    struct virtio_net *chip = of(net);
+    if (net->failed)
+        return -EIO;
+    if (!bb_virtio_has(chip->virtio, NET_CTRL_RX))
+        return -ENOTSUP;
+    int error = set_groups(chip, filter);
+    if (error && net->failed)
+        return -EIO;
+    error = control_on(chip, RX_ALLMULTI, filter->all_multicast || error);
+    return error ? error : control_on(chip, RX_PROMISC, filter->promiscuous);
+}
+
+static int set_mac(struct virtio_net *chip)
+{
+    if (!chip->other_mac)
+        return 0;
+    memcpy(chip->command.mac, chip->net.mac, BB_MAC_SIZE);
+    if (bb_virtio_has(chip->virtio, NET_CTRL_MAC_ADDR))
+        return control(chip, MAC_ADDR_SET, BB_MAC_SIZE);
+    if (chip->virtio->legacy)
+        return bb_virtio_config_write(chip->virtio, CONFIG_MAC, chip->net.mac, BB_MAC_SIZE);
+    return bb_virtio_has(chip->virtio, NET_CTRL_RX) ? control_on(chip, RX_PROMISC, true) : 0;
+}
+
+/* ---- Start and stop ---- */
+
+static void set_open(struct virtio_net *chip, bool open)
+{
+    for (unsigned i = 0; i < chip->net.queues; i++) {
+        chip->queues[i].open = open;
+        chip->queues[i].armed = chip->queues[i].full = false;
+    }
+}
+
+/* Tables for frames in parts: only who opens the device pays for them. */
+static int make_tables(struct virtio_net *chip)
+{
+    for (unsigned i = 0; i < chip->net.queues; i++) {
+        struct queue *queue = &chip->queues[i];
+        if (queue->tables || queue->posted_send)
+            continue;
+        queue->tables = bb_device_alloc(&chip->device, queue->send.size * sizeof *queue->tables,
+                                        sizeof(struct bb_ring_entry));
+        if (!queue->tables)
+            return -ENOMEM;
+    }
+    return 0;
+}
+
+static int virtio_net_start(struct bb_net *net)
+{
+    static const struct bb_net_filter none;
+    struct virtio_net *chip = of(net);
+    int error = make_tables(chip);
+    if (!error && net->queues > 1) {
+        chip->command.pairs = net->queues;
+        error = control(chip, VQ_PAIRS_SET, 2);
+    }
+    if (!error)
+        error = virtio_net_set_filter(net, &none);
+    if (!error || error == -ENOTSUP)
+        error = set_mac(chip);
+    if (!error)
+        set_open(chip, true);
+    return error;
+}
+
+static void give_back(struct bb_ring *ring)
+{
+    struct bb_buffer *frame;
+    while ((frame = bb_ring_abandon(ring)))
+        bb_buffer_put(frame);
+}
+
+/* Only a reset takes buffers from a device. It is set going again at once, to tell of its link. */
+static void virtio_net_stop(struct bb_net *net)
+{
+    struct virtio_net *chip = of(net);
+    set_open(chip, false);
+    (void)bb_virtio_stop(chip->virtio);
+    for (unsigned i = 0; i < net->queues; i++) {
+        give_back(&chip->queues[i].receive);
+        give_back(&chip->queues[i].send);
+    }
+    if (!net->failed && !chip->device.removed)
+        (void)bb_virtio_restart(chip->virtio);
+}
+
+/* ---- Probe ---- */
+
+static int read_mac(struct virtio_net *chip)
+{
+    struct bb_net *net = &chip->net;
+    uint8_t own[BB_MAC_SIZE] = {0};
+    int error = 0;
+    if (bb_virtio_has(chip->virtio, NET_MAC))
+        error = bb_virtio_config(chip->virtio, CONFIG_MAC, own, sizeof own);
+    if (error)
+        return bb_fail(&chip->device, "mac", error);
+    memcpy(net->mac, own, sizeof own);
+    error = bb_net_default_mac(&chip->device, net->mac);
+    chip->other_mac = memcmp(own, net->mac, sizeof own) != 0;
+    return error;
+}
+
+static int read_mtu(struct virtio_net *chip)
+{
+    /* Without mergeable buffers a frame has to fit one. */
+    bool merges = bb_virtio_has(chip->virtio, NET_MRG_RXBUF);
+    uint16_t mtu = 1500, most = merges ? BB_NET_MAX_MTU : BB_BUFFER_SIZE - BB_NET_HEADER;
+    int error = 0;
+    if (bb_virtio_has(chip->virtio, NET_MTU))
+        error = bb_virtio_config_u16(chip->virtio, CONFIG_MTU, &mtu);
+    if (error || mtu < BB_NET_MIN_MTU)
+        return bb_fail(&chip->device, "mtu", error ? error : -EINVAL);
+    chip->net.mtu = mtu < most ? mtu : most;
+    return 0;
+}
+
+/* How many pairs the device has; chip->net.queues: how many are used. */
+static int read_pairs(struct virtio_net *chip, uint16_t *pairs)
+{
+    int error = 0;
+    *pairs = 1;
+    if (bb_virtio_has(chip->virtio, NET_MQ) && bb_virtio_has(chip->virtio, NET_CTRL_VQ))
+        error = bb_virtio_config_u16(chip->virtio, CONFIG_PAIRS, pairs);
+    if (error || !*pairs || *pairs > MOST_PAIRS)
+        return bb_fail(&chip->device, "max_virtqueue_pairs", error ? error : -EINVAL);
+    uint32_t wanted = chip->pairs ? chip->pairs : 1;
+    chip->net.queues = wanted < *pairs ? (uint16_t)wanted : *pairs;
+    return 0;
+}
+
+static int make_queue(struct virtio_net *chip, unsigned index)
+{
+    const struct bb_virtio *virtio = chip->virtio;
+    struct queue *queue = &chip->queues[index];
+    bool modern = bb_virtio_has(virtio, BB_VIRTIO_VERSION_1);
+    bool apart = !modern && !bb_virtio_has(virtio, BB_VIRTIO_ANY_LAYOUT);
+    queue->most = chip->net.mtu;
+    queue->header = modern || bb_virtio_has(virtio, NET_MRG_RXBUF)
+                        ? sizeof(struct header)
+                        : offsetof(struct header, buffers);
+    queue->posted_receive = apart;
+    queue->receive.parts = apart ? 2 : 1;
+    queue->posted_send = apart || !bb_virtio_has(virtio, BB_VIRTIO_INDIRECT_DESC);
+    queue->send.parts = queue->posted_send ? PARTS : 1;
+    int error = bb_virtio_ring(chip->virtio, 2 * index, RING, &queue->receive);
+    return error ? error : bb_virtio_ring(chip->virtio, 2 * index + 1, RING, &queue->send);
+}
+
+static int make_queues(struct virtio_net *chip, unsigned pairs)
+{
+    struct bb_net *net = &chip->net;
+    int error = 0;
+    chip->queues =
+        bb_device_alloc(&chip->device, net->queues * sizeof *chip->queues, _Alignof(struct queue));
+    if (!chip->queues)
+        return -ENOMEM;
+    for (unsigned i = 0; !error && i < net->queues; i++)
+        error = make_queue(chip, i);
+    chip->control.parts = 3;
+    if (!error && bb_virtio_has(chip->virtio, NET_CTRL_VQ))
+        error = bb_virtio_ring(chip->virtio, 2 * pairs, 16, &chip->control);
+    net->depth = chip->queues[0].receive.room;
+    return error;
+}
+
+static int virtio_net_probe(struct bb_device *device)
+{
+    struct virtio_net *chip = bb_container_of(device, struct virtio_net, device);
+    uint16_t pairs = 1;
+    chip->client = (struct bb_virtio_client){
+        .used = virtio_net_used, .changed = virtio_net_changed, .failed = virtio_net_failed};
+    chip->work.run = run_work;
+    chip->work.device = device;
+    int error = bb_virtio_open(device, WANTED, 0, &chip->client, &chip->virtio);
+    if (!error)
+        error = read_mac(chip);
+    if (!error)
+        error = read_mtu(chip);
+    if (!error)
+        error = read_pairs(chip, &pairs);
+    if (!error)
+        error = make_queues(chip, pairs);
+    if (!error)
+        error = bb_virtio_start(chip->virtio);
+    if (error)
+        return error;
+    bool status = bb_virtio_has(chip->virtio, NET_STATUS);
+    chip->net.features =
+        (uint16_t)((bb_virtio_has(chip->virtio, NET_CSUM) ? BB_NET_SENDS_CHECKSUM : 0) |
+                   (bb_virtio_has(chip->virtio, NET_GUEST_CSUM) ? BB_NET_CHECKS_CHECKSUM : 0) |
+                   (status ? BB_NET_TELLS_LINK : 0));
+    error = read_link(chip);
+    return error ? bb_fail(device, "status", error) : 0;
+}
+
+const struct bb_net_ops bb_ops_net_virtio_net = {
+    .start = virtio_net_start,
+    .stop = virtio_net_stop,
+    .send = virtio_net_send,
+    .sent = virtio_net_sent,
+    .receive = virtio_net_receive,
+    .refill = virtio_net_refill,
+    .arm = virtio_net_arm,
+    .set_filter = virtio_net_set_filter,
+};
+
+BB_DRIVER(net, virtio_net, .bus = &bb_virtio_bus, .match = BB_MATCH({"virtio,device1"}),
+          .params = BB_PARAMS({"queues", offsetof(struct virtio_net, pairs), BB_PARAM_U32}),
+          .probe = virtio_net_probe);
