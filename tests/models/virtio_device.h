@@ -79,7 +79,7 @@ struct model_virtio_queue {
     uint32_t last_id;
     unsigned in_flight; /* entries that the device has */
     uint8_t *busy;      /* split: by descriptor; packed: by id */
-    struct virtio_chain *held;
+    struct virtio_chain *held, *last_held;
     unsigned notified, chains; /* counted */
     unsigned interrupts;       /* wanted by the driver, of used chains */
 };

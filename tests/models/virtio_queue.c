@@ -107,11 +107,19 @@ static void free_chain(struct virtio_chain *chain)
     free(chain);
 }
 
+/* Room for one more, where there are `count`. */
+static void *grown(void *memory, unsigned count, size_t size)
+{
+    return count && (count & (count - 1)) ? memory
+                                          : realloc(memory, (count ? 2 * count : 1) * size);
+}
+
 static void add_part(const struct model_virtio_queue *queue, struct virtio_chain *chain,
                      const struct descriptor *descriptor)
 {
     require(chain->out + chain->in < queue->size, "a chain longer than the queue", queue->size);
     require(descriptor->length && descriptor->address, "an empty part", descriptor->address);
+    chain->parts = grown(chain->parts, chain->out + chain->in, sizeof *chain->parts);
     chain->parts[chain->out + chain->in].data = (uint8_t *)(uintptr_t)descriptor->address;
     chain->parts[chain->out + chain->in].length = descriptor->length;
     if (descriptor->flags & WRITE) {
@@ -152,11 +160,10 @@ static void walk_table(const struct model_virtio *device, const struct model_vir
     }
 }
 
-static struct virtio_chain *new_chain(const struct model_virtio_queue *queue, unsigned index)
+static struct virtio_chain *new_chain(unsigned index)
 {
     struct virtio_chain *chain = calloc(1, sizeof *chain);
     chain->queue = index;
-    chain->parts = calloc(queue->size, sizeof *chain->parts);
     return chain;
 }
 
@@ -167,15 +174,15 @@ static struct virtio_chain *fetch_split(struct model_virtio *device, unsigned in
     if (posted == queue->seen)
         return NULL;
     require((uint16_t)(posted - queue->seen) <= queue->size, "the available index jumps", posted);
-    struct virtio_chain *chain = new_chain(queue, index);
+    struct virtio_chain *chain = new_chain(index);
     uint16_t at = load16(queue->driver + 4 + 2ull * (queue->seen % queue->size));
     queue->seen++;
     chain->id = at;
-    chain->indices = calloc(queue->size, sizeof *chain->indices);
     for (;;) {
         require(at < queue->size, "descriptor index", at);
         require(!queue->busy[at], "a descriptor that is in use", at);
         queue->busy[at] = 1;
+        chain->indices = grown(chain->indices, chain->entries, sizeof *chain->indices);
         chain->indices[chain->entries++] = at;
         struct descriptor descriptor = load(queue->desc, at, false);
         require(!(descriptor.flags & ~(NEXT | WRITE | INDIRECT)), "flags", descriptor.flags);
@@ -205,7 +212,7 @@ static struct virtio_chain *fetch_packed(struct model_virtio *device, unsigned i
         require(!(descriptor.flags & ~(NEXT | WRITE | INDIRECT | AVAILABLE | USED)), "flags",
                 descriptor.flags);
         if (!chain)
-            chain = new_chain(queue, index);
+            chain = new_chain(index);
         chain->entries++;
         require(queue->in_flight + chain->entries <= queue->size, "more than the ring holds",
                 queue->in_flight);
@@ -292,18 +299,29 @@ static enum virtio_fault fault_now(struct model_virtio *device)
     return fault;
 }
 
+static void hold(struct model_virtio_queue *queue, struct virtio_chain *chain)
+{
+    *(queue->held ? &queue->last_held->next : &queue->held) = chain;
+    queue->last_held = chain;
+}
+
+static void let_go(struct model_virtio_queue *queue, const struct virtio_chain *chain)
+{
+    struct virtio_chain *before = NULL;
+    for (struct virtio_chain *at = queue->held; at != chain; at = at->next)
+        before = at;
+    *(before ? &before->next : &queue->held) = chain->next;
+    if (queue->last_held == chain)
+        queue->last_held = before;
+}
+
 void model_virtio_use(struct model_virtio *device, struct virtio_chain *chain, uint32_t length)
 {
     struct model_virtio_queue *queue = &device->queues[chain->queue];
     enum virtio_fault fault = fault_now(device);
     uint32_t id = chain->id;
 
-    for (struct virtio_chain **at = &queue->held; *at; at = &(*at)->next) {
-        if (*at == chain) {
-            *at = chain->next;
-            break;
-        }
-    }
+    let_go(queue, chain);
     if (fault == VIRTIO_ID_RANGE)
         id = queue->size;
     else if (fault == VIRTIO_ID_FREE)
@@ -354,14 +372,6 @@ struct virtio_chain *model_virtio_held(struct model_virtio *device, unsigned que
     return device->queues[queue].held;
 }
 
-static void hold(struct model_virtio_queue *queue, struct virtio_chain *chain)
-{
-    struct virtio_chain **at = &queue->held;
-    while (*at)
-        at = &(*at)->next;
-    *at = chain;
-}
-
 void model_virtio_run(struct model_virtio *device, unsigned index)
 {
     struct model_virtio_queue *queue = &device->queues[index];
@@ -386,7 +396,7 @@ void virtio_queue_start(struct model_virtio *device, unsigned index)
 {
     struct model_virtio_queue *queue = &device->queues[index];
     queue->ready = true;
-    queue->busy = calloc(65536, 1);
+    queue->busy = calloc(is_packed(device) ? 65536 : queue->size, 1); /* ids are 16 bits */
     queue->seen = queue->used = 0;
     queue->seen_wrap = queue->used_wrap = true;
     ask_for_notification(device, queue);
