@@ -244,7 +244,7 @@ static void give_name(struct bb_block *block)
     struct bb_device *device = block->face.device;
     for (unsigned i = 0; !block->parent && !device->node->alias && i < MOST_NAMES; i++) {
         (void)bb_format(block->name, sizeof(block->name), "disk%u", i);
-        if (!bb_node_find(block->name))
+        if (!bb_node_find(block->name) && !bb_block_by_name(block->name))
             device->name = device->node->alias = block->name;
     }
 }

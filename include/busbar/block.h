@@ -63,6 +63,7 @@ struct bb_block_request {
     /* -EINPROGRESS while the device has it; then 0, -EIO, -ETIMEDOUT, -ENODEV (the device went),
      * -ENOSPC, -EROFS, -ENOTSUP. */
     int status;
+    int result;                    /* the driver's while in flight */
     void *context;                 /* the caller's own */
     struct bb_block_request *next; /* the driver's while in flight */
 };
@@ -186,24 +187,44 @@ extern const struct bb_bus bb_block_bus;
 int bb_block_refuse_slowly(const struct bb_block *block, struct bb_block_request *request);
 void bb_block_watch(struct bb_block *block);
 
-/* Whether a request may go to the device: op, range, segments, memory. On success request->count is
- * the number of blocks and the status -EINPROGRESS. Inline, for it stands on the short path. */
-BB_BLOCK_INLINE int bb_block_refuse(const struct bb_block *block, struct bb_block_request *request)
+/* What a plain request, one segment to read or write, is checked against; for a loop to keep in
+ * registers. */
+struct bb_block_check {
+    uint32_t odd_length, odd_address; /* bits that must not be set */
+    uint32_t max_blocks;
+    uint8_t shift;
+};
+BB_BLOCK_INLINE struct bb_block_check bb_block_check(const struct bb_block *block)
 {
-    if (request->op <= BB_BLOCK_WRITE && request->segment_count == 1) {
-        uint64_t limit = block->limits[request->op];
-        uint32_t length = request->segments->length, count = length >> block->shift;
-        uintptr_t odd = ((uintptr_t)request->segments->data & (block->alignment - 1)) |
-                        (length & (block->block_size - 1));
-        if (__builtin_expect(!odd && count - 1 < block->max_blocks && request->block < limit &&
-                                 count <= limit - request->block,
-                             1)) {
-            request->count = count;
-            request->status = -EINPROGRESS;
-            return 0;
-        }
-    }
-    return bb_block_refuse_slowly(block, request);
+    return (struct bb_block_check){block->block_size - 1, block->alignment - 1, block->max_blocks,
+                                   block->shift};
+}
+
+/* Whether this is a plain request that may go to the device: then count and status are set. If not,
+ * bb_block_refuse_slowly() knows better. */
+BB_BLOCK_INLINE bool bb_block_is_plain(const struct bb_block *block,
+                                       const struct bb_block_check *check,
+                                       struct bb_block_request *request)
+{
+    if (request->op > BB_BLOCK_WRITE || request->segment_count != 1)
+        return false;
+    uint64_t limit = block->limits[request->op], first = request->block;
+    uint32_t length = request->segments->length, count = length >> check->shift;
+    uintptr_t odd =
+        ((uintptr_t)request->segments->data & check->odd_address) | (length & check->odd_length);
+    if (odd || count - 1 >= check->max_blocks || first >= limit || count > limit - first)
+        return false;
+    request->count = count;
+    request->status = -EINPROGRESS;
+    return true;
+}
+
+/* Whether a request may go to the device: op, range, segments, memory. On success request->count is
+ * the number of blocks and the status -EINPROGRESS. */
+static inline int bb_block_refuse(const struct bb_block *block, struct bb_block_request *request)
+{
+    const struct bb_block_check check = bb_block_check(block);
+    return bb_block_is_plain(block, &check, request) ? 0 : bb_block_refuse_slowly(block, request);
 }
 
 /* The device has `count` more requests. Once for a batch. */
@@ -217,31 +238,31 @@ BB_BLOCK_INLINE void bb_block_started(struct bb_block *block, unsigned count)
 /* The device is done with a request: status, counters, the view, done(). */
 void bb_block_complete(struct bb_block *block, struct bb_block_request *request, int status);
 
-/* What one reap completed; kept in registers until bb_block_add(). */
+/* For drivers that count instructions: what one reap completed of requests that were all right,
+ * that came through no partition and have no done(); kept in registers until bb_block_add(). For
+ * others they use bb_block_complete(). */
 struct bb_block_tally {
     uint32_t reads, writes;
-    uint64_t blocks_read, blocks_written;
+    uint64_t read_bytes, written_bytes;
 };
 
-/* The same as bb_block_complete(), for drivers that count instructions. done() may submit and reap.
- */
-BB_BLOCK_INLINE void bb_block_tally(struct bb_block *block, struct bb_block_tally *tally,
-                                    struct bb_block_request *request, int status)
+/* False: not such a request. `bytes`: count << shift. */
+BB_BLOCK_INLINE bool bb_block_tally(struct bb_block_tally *tally, struct bb_block_request *request,
+                                    uint64_t bytes)
 {
-    if (__builtin_expect(status || request->op > BB_BLOCK_WRITE ||
-                             ((uintptr_t)request->view | (uintptr_t)request->done),
-                         0)) {
-        bb_block_complete(block, request, status);
-        return;
-    }
-    request->status = 0;
+    if ((uintptr_t)request->view | (uintptr_t)request->done)
+        return false;
     if (request->op == BB_BLOCK_READ) {
         tally->reads++;
-        tally->blocks_read += request->count;
-    } else {
+        tally->read_bytes += bytes;
+    } else if (request->op == BB_BLOCK_WRITE) {
         tally->writes++;
-        tally->blocks_written += request->count;
+        tally->written_bytes += bytes;
+    } else {
+        return false;
     }
+    request->status = 0;
+    return true;
 }
 
 BB_BLOCK_INLINE void bb_block_add(struct bb_block *block, const struct bb_block_tally *tally)
@@ -249,10 +270,10 @@ BB_BLOCK_INLINE void bb_block_add(struct bb_block *block, const struct bb_block_
     block->in_flight -= tally->reads + tally->writes;
     block->completed += tally->reads + tally->writes;
     block->stats.reads += tally->reads;
-    block->stats.read_bytes += tally->blocks_read << block->shift;
+    block->stats.read_bytes += tally->read_bytes;
     if (tally->writes) {
         block->stats.writes += tally->writes;
-        block->stats.written_bytes += tally->blocks_written << block->shift;
+        block->stats.written_bytes += tally->written_bytes;
     }
 }
 
