@@ -282,6 +282,8 @@ static BB_NOINLINE struct bb_buffer *receive_parts(struct virtio_net *chip, stru
         bb_ring_bad(ring, "a frame's length beyond its buffer, or shorter than its header");
     } else {
         memcpy(&header, frame->data - header_size, header_size);
+        if (!queue->merges)
+            header.buffers = 1; /* whatever is written there */
         if (!header.buffers)
             bb_ring_bad(ring, "a frame of no buffers");
         if (header.gso_type)
@@ -332,7 +334,7 @@ static unsigned receive_some(struct virtio_net *chip, struct queue *queue,
                              uint32_t *odd_length)
 {
     *odd = NULL;
-    if (queue->posted_receive || queue->header != sizeof(struct header)) {
+    if (!queue->merges) {
         *odd = next_part(queue, odd_length);
         return 0;
     }
@@ -436,6 +438,11 @@ static void run_work(struct bb_work *work)
 
 /* ---- Control ---- */
 
+static bool has_command(const struct virtio_net *chip, unsigned feature)
+{
+    return bb_virtio_has(chip->virtio, NET_CTRL_VQ) && bb_virtio_has(chip->virtio, feature);
+}
+
 /* Does one command with `size` bytes of chip->command. -EIO: the device refuses. */
 static int control(struct virtio_net *chip, unsigned what, size_t size)
 {
@@ -480,7 +487,7 @@ static int virtio_net_set_filter(struct bb_net *net, const struct bb_net_filter 
     struct virtio_net *chip = of(net);
     if (net->failed)
         return -EIO;
-    if (!bb_virtio_has(chip->virtio, NET_CTRL_RX))
+    if (!has_command(chip, NET_CTRL_RX))
         return -ENOTSUP;
     int error = set_groups(chip, filter);
     if (error && net->failed)
@@ -494,11 +501,11 @@ static int set_mac(struct virtio_net *chip)
     if (!chip->other_mac)
         return 0;
     memcpy(chip->command.mac, chip->net.mac, BB_MAC_SIZE);
-    if (bb_virtio_has(chip->virtio, NET_CTRL_MAC_ADDR))
+    if (has_command(chip, NET_CTRL_MAC_ADDR))
         return control(chip, MAC_ADDR_SET, BB_MAC_SIZE);
     if (chip->virtio->legacy)
         return bb_virtio_config_write(chip->virtio, CONFIG_MAC, chip->net.mac, BB_MAC_SIZE);
-    return bb_virtio_has(chip->virtio, NET_CTRL_RX) ? control_on(chip, RX_PROMISC, true) : 0;
+    return has_command(chip, NET_CTRL_RX) ? control_on(chip, RX_PROMISC, true) : 0;
 }
 
 /* ---- Start and stop ---- */
@@ -601,7 +608,7 @@ static int read_pairs(struct virtio_net *chip, uint16_t *pairs)
 {
     int error = 0;
     *pairs = 1;
-    if (bb_virtio_has(chip->virtio, NET_MQ) && bb_virtio_has(chip->virtio, NET_CTRL_VQ))
+    if (has_command(chip, NET_MQ))
         error = bb_virtio_config_u16(chip->virtio, CONFIG_PAIRS, pairs);
     if (error || !*pairs || *pairs > MOST_PAIRS)
         return bb_fail(&chip->device, "max_virtqueue_pairs", error ? error : -EINVAL);
@@ -621,6 +628,7 @@ static int make_queue(struct virtio_net *chip, unsigned index)
                         ? sizeof(struct header)
                         : offsetof(struct header, buffers);
     queue->posted_receive = apart;
+    queue->merges = bb_virtio_has(virtio, NET_MRG_RXBUF) && !apart;
     queue->receive.parts = apart ? 2 : 1;
     queue->posted_send = apart || !bb_virtio_has(virtio, BB_VIRTIO_INDIRECT_DESC);
     queue->send.parts = queue->posted_send ? PARTS : 1;

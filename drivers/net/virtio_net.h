@@ -31,6 +31,7 @@ struct queue {
     uint32_t header;                       /* bytes of one */
     bool open;                             /* buffers may be given to the device */
     bool posted_send, posted_receive;      /* by bb_ring_post(): see virtio_net.c */
+    bool merges;                           /* a header says of how many buffers a frame is */
     bool armed;                            /* the client waits for a frame, */
     bool full;                             /* and for room to send */
 };
