@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Answers and their header lines (RFC 9110). */
+#include <string.h>
+
+#include <busbar/log.h>
+#include <busbar/rtc.h>
+
+#include "answer.h"
+
+/* From page.html, by the build. */
+extern const char bb_file_page_html[], bb_file_page_html_end[];
+extern const char bb_file_page_html_gz[], bb_file_page_html_gz_end[];
+
+char answer_etag[11];
+
+/* Nothing from elsewhere, even if text from a device tree became code. */
+static const char page_lines[] =
+    "Content-Type: text/html; charset=utf-8\r\n"
+    "Content-Security-Policy: default-src 'none'; style-src 'unsafe-inline'; "
+    "script-src 'unsafe-inline'; connect-src 'self'; img-src data:; base-uri 'none'; "
+    "form-action 'none'; frame-ancestors 'none'\r\n"
+    "Vary: Accept-Encoding\r\n"
+    "Cache-Control: no-cache\r\n";
+
+void answer_begin(void)
+{
+    uint32_t hash = 2166136261u; /* FNV-1a */
+    for (const char *at = bb_file_page_html; at < bb_file_page_html_end; at++)
+        hash = (hash ^ (uint8_t)*at) * 16777619u;
+    bb_format(answer_etag, sizeof(answer_etag), "\"%08x\"", (unsigned)hash);
+}
+
+static void prepare_page(struct answer *answer, const struct http_request *request)
+{
+    answer->page = true;
+    answer->gzip = request->gzip;
+    answer->body = request->gzip ? bb_file_page_html_gz : bb_file_page_html;
+    answer->size =
+        (size_t)((request->gzip ? bb_file_page_html_gz_end : bb_file_page_html_end) - answer->body);
+    if (request->fresh)
+        answer->status = HTTP_NOT_MODIFIED;
+}
+
+void answer_prepare(struct answer *answer, const struct http_request *request,
+                    enum http_status status)
+{
+    memset(answer, 0, sizeof(*answer));
+    answer->status = status;
+    answer->last = request->close || status != HTTP_OK;
+    answer->silent = request->method == HTTP_HEAD;
+    if (status != HTTP_OK)
+        return;
+    const struct api_table *table = api_find(request);
+    if (request->method == HTTP_OTHER) {
+        answer->status = HTTP_METHOD_NOT_ALLOWED;
+    } else if (http_path_is(request, "/")) {
+        prepare_page(answer, request);
+    } else if (table) {
+        api_start(&answer->cursor, table, request);
+        answer->chunked = request->minor > 0;
+    } else {
+        answer->status = HTTP_NOT_FOUND;
+    }
+}
+
+/* "Date: Sun, 06 Nov 1994 08:49:37 GMT"; nothing where no clock has told the time. */
+static size_t put_date(char *buffer, size_t size)
+{
+    static const char days[] = "SunMonTueWedThuFriSat";
+    static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+    struct bb_date date;
+    int64_t seconds;
+    if (bb_wall_time(&seconds) < 0)
+        return 0;
+    bb_date_from_seconds(seconds, &date);
+    return bb_format(buffer, size, "Date: %.3s, %02u %.3s %04d %02u:%02u:%02u GMT\r\n",
+                     days + 3 * date.weekday, date.day, months + 3 * (date.month - 1),
+                     (int)date.year, date.hour, date.minute, date.second);
+}
+
+static size_t put_body_lines(const struct answer *answer, char *buffer, size_t size)
+{
+    if (answer->page && answer->status == HTTP_NOT_MODIFIED)
+        return bb_format(buffer, size, "%sETag: W/%s\r\n", page_lines, answer_etag);
+    if (answer->page)
+        return bb_format(buffer, size, "%sETag: W/%s\r\n%sContent-Length: %zu\r\n", page_lines,
+                         answer_etag, answer->gzip ? "Content-Encoding: gzip\r\n" : "",
+                         answer->size);
+    if (answer->cursor.table)
+        return bb_format(buffer, size,
+                         "Content-Type: application/json\r\nCache-Control: no-store\r\n%s",
+                         answer->chunked ? "Transfer-Encoding: chunked\r\n" : "");
+    return bb_format(buffer, size, "Content-Type: text/plain\r\n%sContent-Length: %zu\r\n",
+                     answer->status == HTTP_METHOD_NOT_ALLOWED ? "Allow: GET, HEAD\r\n" : "",
+                     strlen(http_reason(answer->status)) + 5);
+}
+
+size_t answer_head(const struct answer *answer, char *buffer, size_t size)
+{
+    const char *reason = http_reason(answer->status);
+    size_t used =
+        bb_format(buffer, size, "HTTP/1.1 %u %s\r\nX-Content-Type-Options: nosniff\r\n%s",
+                  (unsigned)answer->status, reason, answer->last ? "Connection: close\r\n" : "");
+    used += put_date(buffer + used, size - used);
+    used += put_body_lines(answer, buffer + used, size - used);
+    used += bb_format(buffer + used, size - used, "\r\n");
+    bool words = !answer->page && !answer->cursor.table && !answer->silent;
+    if (words)
+        used += bb_format(buffer + used, size - used, "%u %s\n", (unsigned)answer->status, reason);
+    return used;
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The web page: network up, server on, and from then on everything happens in bb_poll(). */
+#include <busbar/app.h>
+#include <busbar/tcpip.h>
+
+#include "api.h"
+#include "server.h"
+
+#define PORT 80
+
+static void tell_address(struct bb_tcpip_watch *watch, struct bb_net *net)
+{
+    static ip4_addr_t told;
+    const struct netif *netif = bb_tcpip_netif(net);
+    (void)watch;
+    if (!netif || ip4_addr_isany(netif_ip4_addr(netif)) ||
+        ip4_addr_cmp(netif_ip4_addr(netif), &told))
+        return;
+    told = *netif_ip4_addr(netif);
+    bb_print(BB_INFO, "webpage: http://%s/ on %s", ip4addr_ntoa(&told), net->face.device->name);
+}
+
+int bb_main(void)
+{
+    static struct bb_tcpip_watch watch = {.changed = tell_address};
+    int started = 0;
+    bb_tcpip_watch(&watch);
+    for (struct bb_net *net = bb_net_first(); net; net = bb_net_next(net)) {
+        int error = bb_tcpip_start(net, NULL);
+        started += error == 0;
+        if (error)
+            bb_print(BB_WARNING, "webpage: %s: %s", net->face.device->name, bb_error_name(error));
+    }
+    if (!started) {
+        bb_print(BB_ERROR, "webpage: this machine has no network to serve");
+        return 1;
+    }
+    int error = server_start(PORT);
+    if (error) {
+        bb_print(BB_ERROR, "webpage: no server on port %d: %s", PORT, bb_error_name(error));
+        return 1;
+    }
+    for (;;) {
+        api_sample();
+        bb_sleep(2 * BB_SEC);
+    }
+}

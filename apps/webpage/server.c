@@ -1,0 +1,373 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* HTTP/1.1 connections (RFC 9112) on lwIP's raw API; its callbacks run in bb_poll(). */
+#include <string.h>
+
+#include <busbar/log.h>
+#include <busbar/tcpip.h>
+
+#include "answer.h"
+#include "server.h"
+
+#define CONNECTIONS 72 /* 64 kept alive, and some that come and go */
+#define HELD 2         /* packet buffers that one may hold while it waits for an answer */
+
+#define TICK (1000 / (2 * TCP_TMR_INTERVAL)) /* a second, in the units of tcp_poll() */
+
+enum {                     /* seconds */
+       IDLE_LIMIT = 60,    /* between two requests */
+       REQUEST_LIMIT = 10, /* from a request's first byte to its last */
+       ANSWER_LIMIT = 20,  /* in which a client takes nothing of an answer */
+       LINGER_LIMIT = 2,   /* for a client to hear why, before unread bytes of it reset all */
+};
+
+enum phase { READING, HEAD, BODY, LINGERING };
+
+struct connection {
+    struct tcp_pcb *pcb; /* NULL: free */
+    struct pbuf *held;   /* received and not yet read, from `offset` on */
+    uint16_t offset;
+    uint8_t phase;   /* enum phase */
+    uint8_t seconds; /* without what the phase waits for */
+    bool ended;      /* the client sends no more */
+    struct http_request request;
+    struct answer answer;
+};
+
+/* A chunk: "0fff\r\n", JSON, "\r\n", and the last one's "0\r\n\r\n". */
+#define CHUNK_HEAD 6
+#define CHUNK_TAIL 7
+static char scratch[6144];
+_Static_assert(sizeof(scratch) >= API_WRITE_LEAST + CHUNK_HEAD + CHUNK_TAIL, "any piece fits");
+_Static_assert(sizeof(scratch) >= ANSWER_MAX_HEAD, "a head fits");
+_Static_assert(TCP_SND_BUF >= API_WRITE_LEAST + CHUNK_HEAD + CHUNK_TAIL, "lwIP takes any piece");
+
+static struct connection connections[CONNECTIONS];
+static struct api_figures figures;
+
+static void forget(struct connection *connection)
+{
+    if (connection->held)
+        pbuf_free(connection->held);
+    memset(connection, 0, sizeof(*connection));
+    figures.connections--;
+}
+
+static struct tcp_pcb *detach(struct connection *connection)
+{
+    struct tcp_pcb *pcb = connection->pcb;
+    tcp_arg(pcb, NULL);
+    tcp_recv(pcb, NULL);
+    tcp_sent(pcb, NULL);
+    tcp_poll(pcb, NULL, 0);
+    tcp_err(pcb, NULL);
+    forget(connection);
+    return pcb;
+}
+
+/* Both return what a callback must tell lwIP: ERR_ABRT when the connection is gone. */
+static err_t abort_connection(struct connection *connection)
+{
+    tcp_abort(detach(connection));
+    return ERR_ABRT;
+}
+
+static err_t close_connection(struct connection *connection)
+{
+    struct tcp_pcb *pcb = detach(connection);
+    if (tcp_close(pcb) == ERR_OK)
+        return ERR_OK;
+    tcp_abort(pcb);
+    return ERR_ABRT;
+}
+
+/* ---- Answering ---- */
+
+/* Takes up to all of `data`; how much was taken is 0 when lwIP has no memory now: its next callback
+ * comes here again. */
+static size_t send_constant(struct tcp_pcb *pcb, const char *data, size_t size)
+{
+    size_t room = tcp_sndbuf(pcb);
+    size = size < room ? size : room;
+    size = size < UINT16_MAX ? size : UINT16_MAX;
+    if (size && tcp_write(pcb, data, (u16_t)size, 0) == ERR_OK)
+        return size;
+    size = size < TCP_MSS ? size : TCP_MSS;
+    return size && tcp_write(pcb, data, (u16_t)size, 0) == ERR_OK ? size : 0;
+}
+
+static bool send_head(struct connection *connection)
+{
+    size_t size = answer_head(&connection->answer, scratch, sizeof(scratch));
+    BB_ASSERT(size <= ANSWER_MAX_HEAD);
+    return size <= tcp_sndbuf(connection->pcb) &&
+           tcp_write(connection->pcb, scratch, (u16_t)size, TCP_WRITE_FLAG_COPY) == ERR_OK;
+}
+
+/* As much of the document as fits. The cursor moves only when lwIP has taken it. */
+static bool send_document(struct connection *connection)
+{
+    struct answer *answer = &connection->answer;
+    struct api_cursor cursor = answer->cursor;
+    size_t room = tcp_sndbuf(connection->pcb);
+    room = room < sizeof(scratch) ? room : sizeof(scratch);
+    if (room < API_WRITE_LEAST + CHUNK_HEAD + CHUNK_TAIL)
+        return false;
+    struct json json = {.buffer = scratch + CHUNK_HEAD, .size = room - CHUNK_HEAD - CHUNK_TAIL};
+    api_write(&cursor, &json);
+    const char *start = scratch + CHUNK_HEAD;
+    size_t size = json.used;
+    if (answer->chunked) {
+        char line[CHUNK_HEAD + 1];
+        bb_format(line, sizeof(line), "%04zx\r\n", json.used);
+        memcpy(scratch, line, CHUNK_HEAD);
+        const char *tail = cursor.done ? "\r\n0\r\n\r\n" : "\r\n";
+        memcpy(json.buffer + json.used, tail, strlen(tail));
+        start = scratch;
+        size += CHUNK_HEAD + strlen(tail);
+    }
+    if (tcp_write(connection->pcb, start, (u16_t)size, TCP_WRITE_FLAG_COPY) != ERR_OK)
+        return false;
+    answer->cursor = cursor;
+    return true;
+}
+
+static bool has_body(const struct answer *answer)
+{
+    return !answer->silent && answer->status == HTTP_OK;
+}
+
+/* True when all of the body is lwIP's. */
+static bool send_body(struct connection *connection)
+{
+    struct answer *answer = &connection->answer;
+    if (!has_body(answer))
+        return true;
+    while (answer->cursor.table && !answer->cursor.done)
+        if (!send_document(connection))
+            return false;
+    while (answer->size) {
+        size_t taken = send_constant(connection->pcb, answer->body, answer->size);
+        if (!taken)
+            return false;
+        answer->body += taken;
+        answer->size -= taken;
+    }
+    return true;
+}
+
+static void answer_with(struct connection *connection, enum http_status status)
+{
+    answer_prepare(&connection->answer, &connection->request, status);
+    connection->phase = HEAD;
+    connection->seconds = 0;
+    figures.requests++;
+    figures.refused += connection->answer.status >= HTTP_BAD_REQUEST;
+}
+
+/* ---- Reading ---- */
+
+/* Reads from what is held, up to the end of one request. */
+static void read_request(struct connection *connection)
+{
+    while (connection->held && connection->phase == READING) {
+        struct pbuf *first = connection->held;
+        size_t taken;
+        bool begun = connection->request.begun;
+        enum http_status status =
+            http_feed(&connection->request, (const char *)first->payload + connection->offset,
+                      first->len - connection->offset, &taken);
+        if (connection->request.begun && !begun)
+            connection->seconds = 0;
+        tcp_recved(connection->pcb, (u16_t)taken);
+        connection->offset = (uint16_t)(connection->offset + taken);
+        if (connection->offset == first->len) {
+            connection->held = first->next;
+            connection->offset = 0;
+            if (first->next)
+                pbuf_ref(first->next); /* else it would go with the first */
+            pbuf_free(first);
+        }
+        if (status != HTTP_MORE)
+            answer_with(connection, status);
+    }
+}
+
+/* Throws away what the client still sends. */
+static void drop_held(struct connection *connection)
+{
+    if (!connection->held)
+        return;
+    tcp_recved(connection->pcb, (u16_t)(connection->held->tot_len - connection->offset));
+    pbuf_free(connection->held);
+    connection->held = NULL;
+    connection->offset = 0;
+}
+
+/* The answer is lwIP's, and it was the last. The client may still be sending, and must have the
+ * answer before a reset tells it to stop (RFC 9112 section 9.6). */
+static err_t finish(struct connection *connection)
+{
+    if (connection->ended)
+        return close_connection(connection);
+    if (tcp_shutdown(connection->pcb, 0, 1) != ERR_OK)
+        return abort_connection(connection);
+    connection->phase = LINGERING;
+    connection->seconds = 0;
+    drop_held(connection);
+    return ERR_OK;
+}
+
+/* Goes as far as it can: reads, answers, reads on. */
+static err_t advance(struct connection *connection)
+{
+    while (connection->phase != LINGERING) {
+        if (connection->phase == READING)
+            read_request(connection);
+        if (connection->phase == READING)
+            break;
+        if (connection->phase == HEAD && send_head(connection))
+            connection->phase = BODY;
+        if (connection->phase == HEAD || !send_body(connection))
+            break;
+        if (connection->answer.last)
+            return finish(connection);
+        http_begin(&connection->request, answer_etag);
+        connection->phase = READING;
+        connection->seconds = 0;
+    }
+    if (connection->phase == READING && connection->ended)
+        return close_connection(connection);
+    tcp_output(connection->pcb);
+    return ERR_OK;
+}
+
+/* ---- lwIP's callbacks ---- */
+
+static err_t on_received(void *context, struct tcp_pcb *pcb, struct pbuf *buffer, err_t error)
+{
+    struct connection *connection = context;
+    (void)error;
+    if (!connection) {
+        if (buffer)
+            pbuf_free(buffer);
+        return ERR_OK;
+    }
+    if (!buffer) {
+        connection->ended = true;
+        return connection->phase == LINGERING ? close_connection(connection) : advance(connection);
+    }
+    if (connection->phase == LINGERING) {
+        tcp_recved(pcb, buffer->tot_len);
+        pbuf_free(buffer);
+        return ERR_OK;
+    }
+    if (connection->held && pbuf_clen(connection->held) + pbuf_clen(buffer) > HELD)
+        return ERR_MEM; /* lwIP keeps it, and lets no more come, until there is room */
+    if (connection->held)
+        pbuf_cat(connection->held, buffer);
+    else
+        connection->held = buffer;
+    return advance(connection);
+}
+
+static err_t on_sent(void *context, struct tcp_pcb *pcb, u16_t length)
+{
+    struct connection *connection = context;
+    (void)pcb, (void)length;
+    if (!connection || connection->phase == LINGERING)
+        return ERR_OK;
+    if (connection->phase != READING)
+        connection->seconds = 0;
+    return advance(connection);
+}
+
+/* Once a second. */
+static err_t on_tick(void *context, struct tcp_pcb *pcb)
+{
+    static const uint8_t limits[] = {
+        [READING] = IDLE_LIMIT,
+        [HEAD] = ANSWER_LIMIT,
+        [BODY] = ANSWER_LIMIT,
+        [LINGERING] = LINGER_LIMIT,
+    };
+    struct connection *connection = context;
+    (void)pcb;
+    if (!connection)
+        return ERR_OK;
+    bool begun = connection->phase == READING && connection->request.begun;
+    if (++connection->seconds < (begun ? REQUEST_LIMIT : limits[connection->phase]))
+        return advance(connection);
+    if (connection->phase == HEAD || connection->phase == BODY)
+        return abort_connection(connection);
+    if (!begun)
+        return close_connection(connection);
+    answer_with(connection, HTTP_REQUEST_TIMEOUT);
+    return advance(connection);
+}
+
+/* The connection is gone already. */
+static void on_error(void *context, err_t error)
+{
+    (void)error;
+    if (context)
+        forget(context);
+}
+
+/* A free place, or that of whoever has been silent the longest between two requests. */
+static struct connection *find_place(void)
+{
+    struct connection *idle = NULL;
+    for (size_t i = 0; i < CONNECTIONS; i++) {
+        struct connection *each = &connections[i];
+        if (!each->pcb)
+            return each;
+        if (each->phase == READING && !each->request.begun && !each->held &&
+            (!idle || each->seconds > idle->seconds))
+            idle = each;
+    }
+    if (idle)
+        close_connection(idle);
+    return idle;
+}
+
+static err_t on_accept(void *context, struct tcp_pcb *pcb, err_t error)
+{
+    (void)context;
+    if (error != ERR_OK || !pcb)
+        return ERR_VAL;
+    struct connection *connection = find_place();
+    if (!connection) {
+        tcp_abort(pcb);
+        return ERR_ABRT;
+    }
+    figures.connections++;
+    connection->pcb = pcb;
+    http_begin(&connection->request, answer_etag);
+    tcp_nagle_disable(pcb); /* answers go out whole; a wait for acknowledgements only delays them */
+    tcp_arg(pcb, connection);
+    tcp_recv(pcb, on_received);
+    tcp_sent(pcb, on_sent);
+    tcp_err(pcb, on_error);
+    tcp_poll(pcb, on_tick, TICK);
+    return ERR_OK;
+}
+
+int server_start(uint16_t port)
+{
+    struct tcp_pcb *pcb = tcp_new_ip_type(IPADDR_TYPE_ANY);
+    if (!pcb)
+        return -ENOMEM;
+    if (tcp_bind(pcb, IP_ANY_TYPE, port) != ERR_OK) {
+        tcp_abort(pcb);
+        return -EBUSY;
+    }
+    struct tcp_pcb *listener = tcp_listen_with_backlog(pcb, UINT8_MAX);
+    if (!listener) {
+        tcp_abort(pcb);
+        return -ENOMEM;
+    }
+    answer_begin();
+    api_begin(&figures);
+    tcp_accept(listener, on_accept);
+    return 0;
+}
