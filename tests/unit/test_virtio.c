@@ -1,0 +1,561 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The virtio bus and its MMIO transport: negotiation, queues, configuration, failures, by a driver
+ * of the test's own on the model. */
+#include "harness.h"
+
+#include <string.h>
+
+#include <busbar/entropy.h>
+#include <busbar/poll.h>
+#include <busbar/virtio.h>
+#include <core/core.h>
+#include <tests/models/boards.h>
+#include <tests/models/virtio_device.h>
+
+#define SLOT VIRT_VIRTIO(0)
+#define DEVICE SLOT "/device42"
+
+/* ---- A driver that does as it is told ---- */
+
+struct any {
+    struct bb_device device;
+    struct bb_entropy entropy;
+    struct bb_virtio_client client;
+    struct bb_virtio *virtio;
+    struct bb_ring rings[2];
+};
+
+static struct {
+    uint64_t wanted, required;
+    unsigned size, rings;
+    int (*needs_reset)(struct bb_virtio_client *client);
+} plan;
+static struct any *any;
+static unsigned used, changed, failed;
+
+static void count_used(struct bb_virtio_client *client)
+{
+    (void)client;
+    used++;
+}
+
+static void count_changed(struct bb_virtio_client *client)
+{
+    (void)client;
+    changed++;
+}
+
+static void count_failed(struct bb_virtio_client *client, int error)
+{
+    (void)client;
+    assert_int_equal(error, -EIO);
+    failed++;
+}
+
+static int any_read(struct bb_entropy *entropy, void *buffer, size_t size)
+{
+    (void)entropy, (void)buffer, (void)size;
+    return 0;
+}
+
+static int any_probe(struct bb_device *device)
+{
+    any = bb_container_of(device, struct any, device);
+    any->client =
+        (struct bb_virtio_client){count_used, count_changed, count_failed, plan.needs_reset};
+    int error = bb_virtio_open(device, plan.wanted, plan.required, &any->client, &any->virtio);
+    for (unsigned i = 0; i < plan.rings && !error; i++)
+        error = bb_virtio_ring(any->virtio, i, plan.size, &any->rings[i]);
+    return error ? error : bb_virtio_start(any->virtio);
+}
+
+static const struct bb_entropy_ops bb_ops_entropy_any = {.read = any_read};
+BB_DRIVER(entropy, any, .bus = &bb_virtio_bus, .match = BB_MATCH({"virtio,device42"}),
+          .probe = any_probe);
+
+extern const struct bb_driver bb_driver_virtio_virtio_mmio, bb_driver_irq_gic_v2,
+    bb_driver_timer_arm_generic, bb_driver_clock_fixed;
+static const struct bb_driver *const drivers[] = {
+    &bb_driver_irq_gic_v2, &bb_driver_timer_arm_generic, &bb_driver_virtio_virtio_mmio,
+    &bb_driver_entropy_any};
+
+static uint8_t config[64];
+static struct model_virtio model;
+
+static void prepare(bool legacy, uint64_t features)
+{
+    virt_prepare(NULL);
+    bb_binder = (struct bb_binder){drivers, BB_ARRAY_SIZE(drivers), false};
+    model = (struct model_virtio){.type = 42,
+                                  .legacy = legacy,
+                                  .features = features,
+                                  .queue_max = {8, 16},
+                                  .config = config,
+                                  .config_size = sizeof config};
+    plan.rings = 1;
+    plan.size = 256;
+    model_virtio_attach(&model, 0);
+}
+
+/* ---- Finding ---- */
+
+static void test_empty_slot(void **state)
+{
+    (void)state;
+    prepare(false, 0);
+    model.type = 0;
+    boot(NULL);
+    must_fail(SLOT, -ENOSYS, "empty slot");
+    assert_int_equal(model.resets, 0);
+    assert_false(virt.gic->enabled[32 + 16]);
+}
+
+static uint64_t foreign_read(void *context, size_t offset, unsigned width)
+{
+    (void)width;
+    const uint32_t *values = context;
+    return offset == 0 ? values[0] : offset == 4 ? values[1] : 0;
+}
+
+static void test_not_virtio(void **state)
+{
+    static const uint32_t magic[] = {0x12345678, 2}, version[] = {0x74726976, 3};
+    static struct bb_host_region regions[] = {
+        {.base = 0xb000000, .size = 0x200, .read = foreign_read},
+        {.base = 0xb001000, .size = 0x200, .read = foreign_read},
+    };
+    (void)state;
+    virt_prepare(NULL);
+    regions[0].context = (void *)(uintptr_t)magic;
+    regions[1].context = (void *)(uintptr_t)version;
+    for (unsigned i = 0; i < 2; i++) {
+        bb_host_map(&regions[i]);
+        tree_device(i ? "virtio_mmio@b001000" : "virtio_mmio@b000000", "virtio,mmio");
+        tree_cells("reg", 0, 0xb000000 + i * 0x1000, 0, 0x200);
+        tree_close();
+    }
+    tree_device("virtio_mmio@b002000", "virtio,mmio");
+    tree_cells("reg", 0, 0xb002000, 0, 0x80);
+    tree_close();
+    boot(NULL);
+    must_fail("/virtio_mmio@b000000", -ENODEV, "magic");
+    must_fail("/virtio_mmio@b001000", -ENOTSUP, "version");
+    must_fail("/virtio_mmio@b002000", -EINVAL, "reg");
+}
+
+static void test_no_interrupt(void **state)
+{
+    (void)state;
+    virt_prepare(NULL);
+    model = (struct model_virtio){.type = 42};
+    model_virtio_map(&model, 0xb000000);
+    tree_device("virtio_mmio@b000000", "virtio,mmio");
+    tree_cells("reg", 0, 0xb000000, 0, 0x200);
+    tree_close();
+    boot(NULL);
+    must_fail("/virtio_mmio@b000000", -ENOENT, NULL);
+}
+
+/* ---- Negotiation ---- */
+
+static void test_features(void **state)
+{
+    (void)state;
+    prepare(false, VIRTIO_PACKED | 0xf | VIRTIO_BIT(33) | VIRTIO_BIT(24));
+    plan.wanted = 0x15;
+    plan.required = 0x2;
+    boot(NULL);
+    (void)device_at(DEVICE);
+    assert_int_equal(model.status, 15);
+    assert_true(model.driver_features == (VIRTIO_PACKED | VIRTIO_BIT(VIRTIO_F_VERSION_1) | 0x7));
+    assert_true(bb_virtio_has(any->virtio, 2));
+    assert_false(bb_virtio_has(any->virtio, 3));
+    assert_true(any->rings[0].packed);
+}
+
+static void test_legacy_features(void **state)
+{
+    (void)state;
+    prepare(true, VIRTIO_PACKED | 0xf | VIRTIO_BIT(40));
+    plan.wanted = 0x5;
+    boot(NULL);
+    (void)device_at(DEVICE);
+    assert_int_equal(model.status, 7); /* no FEATURES_OK there */
+    assert_true(model.driver_features == (VIRTIO_SPLIT | 0x5));
+    assert_false(any->rings[0].packed);
+    assert_int_equal(model.queues[0].size, 8);
+    assert_int_equal(model.queues[0].align, 4096);
+}
+
+static void test_missing_feature(void **state)
+{
+    (void)state;
+    prepare(false, 0x5);
+    plan.required = 0x2;
+    boot(NULL);
+    must_fail(DEVICE, -ENOTSUP, "features");
+    assert_int_equal(model.status, 0);
+}
+
+static void test_refused_features(void **state)
+{
+    (void)state;
+    prepare(false, VIRTIO_SPLIT);
+    model.refuses = true;
+    boot(NULL);
+    must_fail(DEVICE, -ENOTSUP, "features");
+    assert_int_equal(model.status, 0);
+}
+
+static void test_never_resets(void **state)
+{
+    (void)state;
+    prepare(false, VIRTIO_SPLIT);
+    model.never_resets = true;
+    model.status = 1;
+    boot(NULL);
+    uint64_t begin = bb_time();
+    must_fail(DEVICE, -ETIMEDOUT, "reset");
+    assert_true(begin < 2 * BB_SEC);
+}
+
+static void test_busy(void **state)
+{
+    struct bb_virtio *virtio;
+    (void)state;
+    prepare(false, VIRTIO_SPLIT);
+    boot(NULL);
+    assert_int_equal(bb_virtio_open(device_at(DEVICE), 0, 0, &any->client, &virtio), -EBUSY);
+}
+
+/* ---- Queues ---- */
+
+static void queue_of(bool legacy, uint64_t features, uint16_t max, unsigned size, int error,
+                     uint16_t got)
+{
+    prepare(legacy, features);
+    model.queues[0].max = model.queue_max[0] = max;
+    plan.size = size;
+    boot(NULL);
+    if (error) {
+        must_fail(DEVICE, error, error == -ENOENT ? "queue" : "queue size");
+        assert_int_equal(model.status, 0);
+    } else {
+        (void)device_at(DEVICE);
+        assert_int_equal(any->rings[0].size, got);
+        assert_int_equal(model.queues[0].size, got);
+    }
+}
+
+#define QUEUE_TEST(name, ...)                                                                      \
+    static void test_queue_##name(void **state)                                                    \
+    {                                                                                              \
+        (void)state;                                                                               \
+        queue_of(__VA_ARGS__);                                                                     \
+    }
+QUEUE_TEST(none, false, VIRTIO_SPLIT, 0, 256, -ENOENT, 0)
+QUEUE_TEST(of_3, false, VIRTIO_SPLIT, 3, 256, -EINVAL, 0)
+QUEUE_TEST(of_3_legacy, true, VIRTIO_SPLIT, 3, 2, -EINVAL, 0)
+QUEUE_TEST(of_3_packed, false, VIRTIO_PACKED, 3, 256, 0, 3)
+QUEUE_TEST(of_65535, false, VIRTIO_PACKED, 65535, 256, -EINVAL, 0)
+QUEUE_TEST(of_32768, false, VIRTIO_SPLIT, 32768, 2048, 0, 2048)
+QUEUE_TEST(of_2, true, VIRTIO_SPLIT, 2, 2048, 0, 2)
+QUEUE_TEST(below, true, VIRTIO_SPLIT, 1024, 100, 0, 64)
+
+/* ---- Configuration ---- */
+
+static void test_configuration(void **state)
+{
+    uint8_t bytes[6];
+    uint16_t u16;
+    uint32_t u32;
+    uint64_t u64;
+    (void)state;
+    prepare(false, VIRTIO_SPLIT);
+    for (unsigned i = 0; i < sizeof config; i++)
+        config[i] = (uint8_t)(i + 1);
+    boot(NULL);
+    (void)device_at(DEVICE);
+    struct bb_virtio *virtio = any->virtio;
+    virtio->config_size = 64;
+    assert_int_equal(bb_virtio_config(virtio, 1, bytes, 6), 0);
+    assert_memory_equal(bytes, config + 1, 6);
+    assert_int_equal(bb_virtio_config_u16(virtio, 6, &u16), 0);
+    assert_int_equal(u16, 0x0807);
+    assert_int_equal(bb_virtio_config_u32(virtio, 8, &u32), 0);
+    assert_int_equal(u32, 0x0c0b0a09);
+    assert_int_equal(bb_virtio_config_u64(virtio, 56, &u64), 0);
+    assert_true(u64 == 0x403f3e3d3c3b3a39);
+    assert_int_equal(bb_virtio_config_u64(virtio, 60, &u64), -ERANGE);
+    assert_int_equal(bb_virtio_config_u16(virtio, SIZE_MAX, &u16), -ERANGE);
+    assert_int_equal(bb_virtio_config(virtio, 65, bytes, 0), -ERANGE);
+    assert_int_equal(bb_virtio_config_write(virtio, 63, &u16, 2), -ERANGE);
+}
+
+static void configuration_in_motion(bool legacy)
+{
+    uint64_t value;
+    prepare(legacy, VIRTIO_SPLIT);
+    boot(NULL);
+    (void)device_at(DEVICE);
+    model.restless = true;
+    assert_int_equal(bb_virtio_config_u64(any->virtio, 0, &value), -EIO);
+    model.restless = false;
+    assert_int_equal(bb_virtio_config_u64(any->virtio, 0, &value), 0);
+}
+
+static void test_configuration_in_motion(void **state)
+{
+    (void)state;
+    configuration_in_motion(false);
+}
+
+static void test_legacy_configuration_in_motion(void **state)
+{
+    (void)state;
+    configuration_in_motion(true);
+}
+
+/* ---- Interrupts ---- */
+
+static void post_one(unsigned ring)
+{
+    static uint8_t byte;
+    const struct bb_ring_part part = {&byte, 1};
+    assert_true(bb_ring_post(&any->rings[ring], &part, 0, 1, &byte));
+    bb_ring_kick(&any->rings[ring]);
+}
+
+static void interrupts(bool legacy, uint64_t features)
+{
+    prepare(legacy, features);
+    plan.rings = 2;
+    boot(NULL);
+    (void)device_at(DEVICE);
+    for (unsigned i = 1; i <= 5; i++) {
+        post_one(0);
+        post_one(1);
+        assert_false(bb_ring_arm(&any->rings[0]));
+        assert_false(bb_ring_arm(&any->rings[1]));
+        model_virtio_use(&model, model_virtio_held(&model, 1), 1);
+        assert_int_equal(used, 2 * i - 1);
+        post_one(1);
+        model_virtio_use(&model, model_virtio_held(&model, 1), 1);
+        assert_int_equal(used, 2 * i - 1); /* that one is disarmed now */
+        model_virtio_use(&model, model_virtio_held(&model, 0), 1);
+        assert_int_equal(used, 2 * i); /* and the other still armed */
+        assert_non_null(bb_ring_take(&any->rings[0], NULL));
+        assert_non_null(bb_ring_take(&any->rings[1], NULL));
+        assert_non_null(bb_ring_take(&any->rings[1], NULL));
+        assert_int_equal(model.interrupt_status, 0);
+        assert_int_equal(changed, i - 1);
+        model_virtio_config_changed(&model);
+        assert_int_equal(changed, i);
+        bb_poll();
+    }
+    assert_int_equal(failed, 0);
+}
+
+static void test_interrupts(void **state)
+{
+    (void)state;
+    interrupts(false, VIRTIO_SPLIT);
+}
+
+static void test_interrupts_legacy(void **state)
+{
+    (void)state;
+    interrupts(true, 0);
+}
+
+static void test_interrupts_packed(void **state)
+{
+    (void)state;
+    interrupts(false, VIRTIO_PACKED);
+}
+
+static void test_interrupts_packed_without_event(void **state)
+{
+    (void)state;
+    interrupts(false, VIRTIO_BIT(VIRTIO_F_RING_PACKED));
+}
+
+/* ---- Failing and beginning again ---- */
+
+static void test_fail(void **state)
+{
+    char reason[200];
+    (void)state;
+    prepare(false, VIRTIO_SPLIT);
+    boot(NULL);
+    const struct bb_device *device = device_at(DEVICE);
+    post_one(0);
+    assert_int_equal(bb_virtio_fail(any->virtio, "it lied", -EIO), -EIO);
+    assert_int_equal(model.status, 0);
+    assert_int_equal(failed, 1);
+    assert_int_equal(bb_virtio_fail(any->virtio, "again", -EIO), -EIO);
+    assert_int_equal(failed, 1);
+    bb_node_reason(device->node, reason, sizeof reason);
+    assert_non_null(strstr(reason, "it lied"));
+    assert_non_null(bb_ring_abandon(&any->rings[0]));
+    assert_null(bb_ring_abandon(&any->rings[0]));
+    assert_int_equal(bb_virtio_restart(any->virtio), -EIO);
+    assert_int_equal(bb_virtio_stop(any->virtio), -EIO);
+}
+
+static void test_fail_without_end_of_reset(void **state)
+{
+    (void)state;
+    prepare(false, VIRTIO_SPLIT);
+    boot(NULL);
+    (void)device_at(DEVICE);
+    model.never_resets = true;
+    assert_int_equal(bb_virtio_fail(any->virtio, "it lied", -EIO), -EIO);
+    assert_int_equal(failed, 1);
+    assert_true(model.status & 128);
+    assert_true(any->device.shared); /* it may still write there */
+}
+
+static int restart(struct bb_virtio_client *client)
+{
+    struct any *me = bb_container_of(client, struct any, client);
+    assert_int_equal(bb_virtio_stop(me->virtio), 0);
+    assert_non_null(bb_ring_abandon(&me->rings[0]));
+    assert_null(bb_ring_abandon(&me->rings[0]));
+    int error = bb_virtio_restart(me->virtio);
+    if (!error)
+        post_one(0);
+    return error;
+}
+
+static void needs_reset(bool legacy, uint64_t features)
+{
+    plan.needs_reset = restart;
+    prepare(legacy, features);
+    boot(NULL);
+    (void)device_at(DEVICE);
+    post_one(0);
+    for (unsigned round = 0; round < 3; round++) {
+        uint64_t before = model.driver_features;
+        model_virtio_break(&model);
+        bb_poll();
+        bb_poll();
+        assert_int_equal(failed, 0);
+        assert_int_equal(model.status, legacy ? 7 : 15);
+        assert_true(model.driver_features == before);
+        assert_int_equal(any->rings[0].room, any->rings[0].size - 1);
+        model_virtio_use(&model, model_virtio_held(&model, 0), 1);
+        assert_non_null(bb_ring_take(&any->rings[0], NULL));
+        post_one(0);
+    }
+}
+
+static void test_needs_reset(void **state)
+{
+    (void)state;
+    needs_reset(false, VIRTIO_SPLIT);
+}
+
+static void test_needs_reset_legacy(void **state)
+{
+    (void)state;
+    needs_reset(true, VIRTIO_SPLIT);
+}
+
+static void test_needs_reset_packed(void **state)
+{
+    (void)state;
+    needs_reset(false, VIRTIO_PACKED);
+}
+
+static void test_needs_reset_unheard(void **state)
+{
+    (void)state;
+    prepare(false, VIRTIO_SPLIT);
+    boot(NULL);
+    const struct bb_device *device = device_at(DEVICE);
+    model_virtio_break(&model);
+    bb_poll();
+    bb_poll();
+    assert_int_equal(failed, 1);
+    assert_int_equal(device->node->reason.error, -EIO);
+    assert_int_equal(model.status, 0);
+}
+
+static void test_restart_finds_another_device(void **state)
+{
+    (void)state;
+    prepare(false, VIRTIO_SPLIT | 1);
+    plan.wanted = 1;
+    boot(NULL);
+    (void)device_at(DEVICE);
+    model.features = VIRTIO_SPLIT;
+    assert_int_equal(bb_virtio_restart(any->virtio), -EIO);
+    assert_int_equal(failed, 1);
+}
+
+static void test_restart_finds_smaller_queues(void **state)
+{
+    (void)state;
+    prepare(false, VIRTIO_SPLIT);
+    boot(NULL);
+    (void)device_at(DEVICE);
+    model.queue_max[0] = 4;
+    assert_int_equal(bb_virtio_restart(any->virtio), -EIO);
+    assert_int_equal(failed, 1);
+}
+
+static void test_remove(void **state)
+{
+    (void)state;
+    prepare(false, VIRTIO_SPLIT);
+    boot(NULL);
+    (void)device_at(DEVICE);
+    post_one(0);
+    must_remove(DEVICE);
+    assert_int_equal(model.status, 0);
+    model_virtio_config_changed(&model);
+    bb_poll();
+    must_remove(SLOT);
+    assert_false(virt.gic->enabled[32 + 16]);
+}
+
+int main(void)
+{
+    static const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_empty_slot),
+        cmocka_unit_test(test_not_virtio),
+        cmocka_unit_test(test_no_interrupt),
+        cmocka_unit_test(test_features),
+        cmocka_unit_test(test_legacy_features),
+        cmocka_unit_test(test_missing_feature),
+        cmocka_unit_test(test_refused_features),
+        cmocka_unit_test(test_never_resets),
+        cmocka_unit_test(test_busy),
+        cmocka_unit_test(test_queue_none),
+        cmocka_unit_test(test_queue_of_3),
+        cmocka_unit_test(test_queue_of_3_legacy),
+        cmocka_unit_test(test_queue_of_3_packed),
+        cmocka_unit_test(test_queue_of_65535),
+        cmocka_unit_test(test_queue_of_32768),
+        cmocka_unit_test(test_queue_of_2),
+        cmocka_unit_test(test_queue_below),
+        cmocka_unit_test(test_configuration),
+        cmocka_unit_test(test_configuration_in_motion),
+        cmocka_unit_test(test_legacy_configuration_in_motion),
+        cmocka_unit_test(test_interrupts),
+        cmocka_unit_test(test_interrupts_legacy),
+        cmocka_unit_test(test_interrupts_packed),
+        cmocka_unit_test(test_interrupts_packed_without_event),
+        cmocka_unit_test(test_fail),
+        cmocka_unit_test(test_fail_without_end_of_reset),
+        cmocka_unit_test(test_needs_reset),
+        cmocka_unit_test(test_needs_reset_legacy),
+        cmocka_unit_test(test_needs_reset_packed),
+        cmocka_unit_test(test_needs_reset_unheard),
+        cmocka_unit_test(test_restart_finds_another_device),
+        cmocka_unit_test(test_restart_finds_smaller_queues),
+        cmocka_unit_test(test_remove),
+    };
+    return run_apart(tests, BB_ARRAY_SIZE(tests));
+}
