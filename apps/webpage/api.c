@@ -14,18 +14,20 @@
 /* How much of a text is shown: the tree's and the disks' may be of any length. Six bytes in JSON
  * for one of these is the most. */
 enum {
-    NAME = 48,
-    PATH = 128,
-    REASON = 200,
-    COMPATIBLE = 40,
+    MAX_NAME = 48,
+    MAX_PATH = 128,
+    MAX_REASON = 200,
+    MAX_COMPATIBLE = 40,
     COMPATIBLES = 3,
-    TEXT = 240,
+    MAX_TEXT = 240,
     KEYS = 256, /* of one piece, and its numbers */
 };
-_Static_assert(6 * (PATH + REASON + 3 * NAME + COMPATIBLES * COMPATIBLE) + KEYS <= API_WRITE_LEAST,
+_Static_assert(6 * (MAX_PATH + MAX_REASON + 3 * MAX_NAME + COMPATIBLES * MAX_COMPATIBLE) + KEYS <=
+                   API_WRITE_LEAST,
                "any device fits");
-_Static_assert(6 * 5 * NAME + 2 * KEYS <= API_WRITE_LEAST, "any disk fits");
-_Static_assert(6 * TEXT + 6 * 2 * NAME + KEYS <= API_WRITE_LEAST, "any value and message fits");
+_Static_assert(6 * 5 * MAX_NAME + 2 * KEYS <= API_WRITE_LEAST, "any disk fits");
+_Static_assert(6 * MAX_TEXT + 6 * 2 * MAX_NAME + KEYS <= API_WRITE_LEAST,
+               "any value and message fits");
 
 struct api_table {
     const char *path;
@@ -67,9 +69,9 @@ static void system_head(struct json *json)
     int64_t seconds;
     if (bb_node_root() && bb_node_string(bb_node_root(), "model", &model) < 0)
         bb_node_string(bb_node_root(), "compatible", &model);
-    put_text(json, "version", bb_version(), TEXT);
-    put_text(json, "platform", bb_platform_name(), NAME);
-    put_text(json, "model", model, NAME);
+    put_text(json, "version", bb_version(), MAX_TEXT);
+    put_text(json, "platform", bb_platform_name(), MAX_NAME);
+    put_text(json, "model", model, MAX_NAME);
     json_key(json, "wall");
     if (bb_wall_time(&seconds) == 0)
         json_i64(json, seconds);
@@ -90,7 +92,7 @@ static bool sensor_piece(struct api_cursor *cursor, struct json *json)
     if (i >= sensor_count)
         return false;
     json_open(json, '{');
-    put_text(json, "name", sensors[i].name, NAME);
+    put_text(json, "name", sensors[i].name, MAX_NAME);
     json_key(json, "millicelsius");
     json_i64(json, sensors[i].now);
     json_key(json, "limit");
@@ -152,32 +154,32 @@ static void put_compatibles(struct json *json, const struct bb_node *node)
     json_open(json, '[');
     for (size_t i = 0; i < COMPATIBLES; i++)
         if (node->compatible && bb_node_string_at(node, "compatible", i, &text) == 0)
-            json_string(json, text, COMPATIBLE);
+            json_string(json, text, MAX_COMPATIBLE);
     json_close(json, ']');
 }
 
 static bool device_piece(struct api_cursor *cursor, struct json *json)
 {
     const struct bb_node *node = cursor->node;
-    char text[REASON + 1];
+    char text[MAX_REASON + 1];
     uint32_t depth = 0;
     if (!node)
         return false;
     for (const struct bb_node *up = node->parent; up && up->parent; up = up->parent)
         depth++;
     json_open(json, '{');
-    bb_node_path(node, text, PATH + 1);
-    put_text(json, "path", text, PATH);
-    put_text(json, "name", node->name, NAME);
-    put_text(json, "alias", node->alias, NAME);
+    bb_node_path(node, text, MAX_PATH + 1);
+    put_text(json, "path", text, MAX_PATH);
+    put_text(json, "name", node->name, MAX_NAME);
+    put_text(json, "alias", node->alias, MAX_NAME);
     put_number(json, "depth", depth);
-    put_text(json, "state", state_of(node), NAME);
-    put_text(json, "driver", node->driver ? node->driver->name : NULL, NAME);
-    put_text(json, "bus", node->driver && node->bus ? node->bus->name : NULL, NAME);
+    put_text(json, "state", state_of(node), MAX_NAME);
+    put_text(json, "driver", node->driver ? node->driver->name : NULL, MAX_NAME);
+    put_text(json, "bus", node->driver && node->bus ? node->bus->name : NULL, MAX_NAME);
     bb_node_reason(node, text, sizeof(text));
-    put_text(json, "reason", node->compatible || node->driver ? text : NULL, REASON);
+    put_text(json, "reason", node->compatible || node->driver ? text : NULL, MAX_REASON);
     put_compatibles(json, node);
-    put_text(json, "handle", node->device ? node->device->name : NULL, NAME);
+    put_text(json, "handle", node->device ? node->device->name : NULL, MAX_NAME);
     put_number(json, "bytes", node->device ? node->device->bytes : 0);
     json_close(json, '}');
     cursor->node = node_after(node);
@@ -192,7 +194,7 @@ static void put_value(struct json *json, const struct bb_value *value)
         [BB_VALUE_U32] = "u64",   [BB_VALUE_U64] = "u64",   [BB_VALUE_I64] = "i64",
         [BB_VALUE_BOOL] = "bool", [BB_VALUE_TEXT] = "text",
     };
-    put_text(json, "type", types[value->type], NAME);
+    put_text(json, "type", types[value->type], MAX_NAME);
     json_key(json, "value");
     switch (value->type) {
     case BB_VALUE_U32:
@@ -208,7 +210,7 @@ static void put_value(struct json *json, const struct bb_value *value)
         json_bool(json, *(const bool *)value->pointer);
         break;
     case BB_VALUE_TEXT:
-        json_string(json, value->pointer, TEXT);
+        json_string(json, value->pointer, MAX_TEXT);
         break;
     }
 }
@@ -222,9 +224,9 @@ static bool value_piece(struct api_cursor *cursor, struct json *json)
     if (!value)
         return false;
     json_open(json, '{');
-    put_text(json, "device", value->device ? value->device->name : "core", NAME);
-    put_text(json, "name", value->name, NAME);
-    put_text(json, "unit", value->unit, NAME);
+    put_text(json, "device", value->device ? value->device->name : "core", MAX_NAME);
+    put_text(json, "name", value->name, MAX_NAME);
+    put_text(json, "unit", value->unit, MAX_NAME);
     put_value(json, value);
     json_close(json, '}');
     cursor->at++;
@@ -247,8 +249,8 @@ static bool log_piece(struct api_cursor *cursor, struct json *json)
     json_open(json, '{');
     put_number(json, "sequence", entry.sequence);
     put_number(json, "time_ns", entry.time);
-    put_text(json, "level", levels[entry.level], NAME);
-    put_text(json, "text", entry.text, TEXT);
+    put_text(json, "level", levels[entry.level], MAX_NAME);
+    put_text(json, "text", entry.text, MAX_TEXT);
     json_close(json, '}');
     cursor->at = entry.sequence + 1;
     return true;
@@ -284,11 +286,11 @@ static bool block_piece(struct api_cursor *cursor, struct json *json)
     if (!block)
         return false;
     json_open(json, '{');
-    put_text(json, "name", block->face.device->name, NAME);
-    put_text(json, "driver", block->face.device->driver->name, NAME);
-    put_text(json, "label", block->label, NAME);
-    put_text(json, "uuid", block->uuid, NAME);
-    put_text(json, "parent", block->parent ? block->parent->face.device->name : NULL, NAME);
+    put_text(json, "name", block->face.device->name, MAX_NAME);
+    put_text(json, "driver", block->face.device->driver->name, MAX_NAME);
+    put_text(json, "label", block->label, MAX_NAME);
+    put_text(json, "uuid", block->uuid, MAX_NAME);
+    put_text(json, "parent", block->parent ? block->parent->face.device->name : NULL, MAX_NAME);
     put_number(json, "first", block->first);
     put_number(json, "blocks", block->capacity);
     put_number(json, "block_size", block->block_size);
