@@ -233,6 +233,8 @@ int bb_virtio_fail(struct bb_virtio *virtio, const char *why, int error)
     if (virtio->failed)
         return error;
     virtio->failed = true;
+    for (struct bb_ring *ring = virtio->rings; ring; ring = ring->next)
+        bb_ring_bad(ring, why); /* takes and gives no more */
     if (reset(virtio)) {
         device->shared = true;
         add_status(virtio, FAILED);
