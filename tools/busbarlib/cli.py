@@ -99,6 +99,10 @@ def command_fuzz(options):
     return module("fuzz").fuzz(options.names, options.seconds, options.list)
 
 
+def command_bench(options):
+    return module("bench").bench(options.compiler, options.json)
+
+
 def command_doctor(options):
     return module("doctor").doctor(options.json)
 
@@ -220,6 +224,12 @@ def make_parser():
     command.add_argument("--seconds", type=positive, default=20, metavar="N",
                          help="how long each runs (default 20)")
     command.add_argument("--list", action="store_true", help="print the targets, run nothing")
+
+    command = add("bench", command_bench,
+                  "count what block and net cost, beside loops written by hand in the same run",
+                  "bench --json")
+    toolchain(command, buildtype=False)
+    as_json(command)
 
     command = add("doctor", command_doctor, "say what this machine has and what it lacks",
                   "doctor")

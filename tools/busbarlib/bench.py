@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""`busbar bench`: what a block request and a network frame cost through the public API, and on a second
+device of the same kind by a loop written by hand, in one run of one image (tests/apps/bench).
+
+Guest instructions: with -icount shift=4 the 62.5 MHz counter of QEMU's Arm machines ticks once for
+each. The disk is QEMU's null-co, the network a socket to a peer of ours that loses nothing."""
+import json
+import os
+import re
+import select
+import socket
+import tempfile
+import threading
+from pathlib import Path
+
+from . import ROOT, BusbarError, common, run, suites
+
+APP = ROOT / "tests/apps/bench"
+PLATFORM = "virt-arm64"
+ICOUNT = ["-icount", "shift=4,sleep=off"]
+# What is to be reached, in instructions for each operation (docs/tests.md).
+FIGURES = {
+    "read1": ("4 KiB random read, depth 1", 100),
+    "read32": ("4 KiB random read, depth 32, each", 60),
+    "send": ("send a frame of 60 bytes, pipelined, each", 20),
+    "receive": ("receive a frame of 60 bytes with refill, each", 32),
+}
+MACS = ("52:54:00:00:00:01", "52:54:00:01:00:02")
+DISKS = (1 << 30, 2 << 30)  # bytes, by which the guest tells them apart
+ASK = b"\x88\xb5"
+LINE = re.compile(r"bench (\w+) (framework|hand) (\d+) (\d+) (\d+) of (\d+)$", re.MULTILINE)
+
+
+class Peer:
+    """The other end of both networks: it swallows every frame, and answers one that asks."""
+
+    def __init__(self, folder):
+        self.paths = [(folder / f"guest{i}", folder / f"peer{i}") for i in range(len(MACS))]
+        self.sockets = []
+        for _, own in self.paths:
+            self.sockets.append(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
+            self.sockets[-1].bind(str(own))
+        self._end = os.pipe()
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+
+    def arguments(self, modern=True):
+        """QEMU's, for the network cards at the other ends."""
+        argv = ["-global", "virtio-mmio.force-legacy=false"] if modern else []
+        for index, ((guest, own), mac) in enumerate(zip(self.paths, MACS)):
+            argv += ["-netdev", f"dgram,id=bench{index},local.type=unix,local.path={guest},"
+                     f"remote.type=unix,remote.path={own}",
+                     "-device", f"virtio-net-device,netdev=bench{index},mac={mac}"]
+        return argv
+
+    def _serve(self):
+        while True:
+            readable, _, _ = select.select([*self.sockets, self._end[0]], [], [])
+            if self._end[0] in readable:
+                return
+            for each in readable:
+                frame = each.recv(65536)
+                if frame[12:14] == ASK:
+                    answer = b"\xff" * 12 + b"\x88\xb6" + bytes(46)
+                    guest = str(self.paths[self.sockets.index(each)][0])
+                    for _ in range(frame[14]):
+                        each.sendto(answer, guest)
+
+    def close(self):
+        os.write(self._end[1], b"x")
+        self._thread.join()
+        for each in self.sockets:
+            each.close()
+        for end in self._end:
+            os.close(end)
+
+
+def disk_arguments():
+    argv = []
+    for index, size in enumerate(DISKS):
+        argv += ["-blockdev", f"driver=null-co,node-name=bench{index},size={size},read-zeroes=off",
+                 "-device", f"virtio-blk-device,drive=bench{index}"]
+    return argv
+
+
+def read(text):
+    """{figure: {"framework": .., "hand": ..}} of what the guest printed: instructions for each
+    operation, as the median with the least and the most of all rounds."""
+    found = {}
+    for figure, who, middle, least, most, rounds in LINE.findall(text.replace("\r", "")):
+        found.setdefault(figure, {})[who] = {
+            "median": int(middle) / 100, "least": int(least) / 100, "most": int(most) / 100,
+            "rounds": int(rounds)}
+    return found
+
+
+def measure(compiler="gcc", more=()):
+    """Runs the guest and returns what read() makes of it."""
+    with tempfile.TemporaryDirectory() as folder:
+        peer = Peer(Path(folder))
+        try:
+            machine = run.Machine(PLATFORM, str(APP), compiler=compiler,
+                                  extra=[*ICOUNT, *disk_arguments(), *peer.arguments(), *more])
+            boot = suites.Boot("bench", machine, [], timeout=300, exit_status=0)
+            failure, seen = suites.play(boot, run.make(machine))
+        finally:
+            peer.close()
+    found = read(seen)
+    if failure or set(found) != set(FIGURES):
+        raise BusbarError(f"the guest did not measure all: {failure or 'no figures'}\n{seen}")
+    return found
+
+
+def report(compiler="gcc"):
+    """All that --json prints."""
+    figures = []
+    for name, each in measure(compiler).items():
+        what, reach = FIGURES[name]
+        ours, hand = each["framework"], each["hand"]
+        figures.append({"figure": name, "what": what, "unit": "instructions", "reach": reach,
+                        "framework": ours, "hand": hand,
+                        "ratio": round(ours["median"] / hand["median"], 2)})
+    return {"platform": PLATFORM, "compiler": compiler, "figures": figures}
+
+
+def bench(compiler, as_json):
+    """The command."""
+    answer = report(compiler)
+    if as_json:
+        print(json.dumps(answer, indent=2))
+        return 0
+    common.table([("GUEST INSTRUCTIONS", "BUSBAR", "BY HAND", "RATIO", "REACH", "")] + [
+        (each["what"], f"{each['framework']['median']:g}", f"{each['hand']['median']:g}",
+         f"{each['ratio']:.2f}", each["reach"],
+         "reached" if each["framework"]["median"] <= each["reach"] else "missed")
+        for each in answer["figures"]])
+    return 0
