@@ -29,6 +29,7 @@ struct connection {
     uint8_t phase;   /* enum phase */
     uint8_t seconds; /* without what the phase waits for */
     bool ended;      /* the client sends no more */
+    bool starved;    /* lwIP had no memory for it */
     struct http_request request;
     struct answer answer;
 };
@@ -43,6 +44,7 @@ _Static_assert(TCP_SND_BUF >= API_WRITE_LEAST + CHUNK_HEAD + CHUNK_TAIL, "lwIP t
 
 static struct connection connections[CONNECTIONS];
 static struct api_figures figures;
+static bool hungry; /* some connection is starved */
 
 static void forget(struct connection *connection)
 {
@@ -82,17 +84,25 @@ static err_t close_connection(struct connection *connection)
 
 /* ---- Answering ---- */
 
-/* Takes up to all of `data`; how much was taken is 0 when lwIP has no memory now: its next callback
- * comes here again. */
-static size_t send_constant(struct tcp_pcb *pcb, const char *data, size_t size)
+/* False when lwIP has no memory now: what others have sent gives some back. */
+static bool queue(struct connection *connection, const char *data, size_t size, u8_t flags)
 {
-    size_t room = tcp_sndbuf(pcb);
+    err_t error = tcp_write(connection->pcb, data, (u16_t)size, flags);
+    connection->starved = error != ERR_OK;
+    hungry |= connection->starved;
+    return error == ERR_OK;
+}
+
+/* Memory that stays: no copy is made. Returns how much of it was taken. */
+static size_t send_constant(struct connection *connection, const char *data, size_t size)
+{
+    size_t room = tcp_sndbuf(connection->pcb);
     size = size < room ? size : room;
     size = size < UINT16_MAX ? size : UINT16_MAX;
-    if (size && tcp_write(pcb, data, (u16_t)size, 0) == ERR_OK)
+    if (!size || queue(connection, data, size, 0))
         return size;
     size = size < TCP_MSS ? size : TCP_MSS;
-    return size && tcp_write(pcb, data, (u16_t)size, 0) == ERR_OK ? size : 0;
+    return queue(connection, data, size, 0) ? size : 0;
 }
 
 static bool send_head(struct connection *connection)
@@ -100,7 +110,7 @@ static bool send_head(struct connection *connection)
     size_t size = answer_head(&connection->answer, scratch, sizeof(scratch));
     BB_ASSERT(size <= ANSWER_MAX_HEAD);
     return size <= tcp_sndbuf(connection->pcb) &&
-           tcp_write(connection->pcb, scratch, (u16_t)size, TCP_WRITE_FLAG_COPY) == ERR_OK;
+           queue(connection, scratch, size, TCP_WRITE_FLAG_COPY);
 }
 
 /* As much of the document as fits. The cursor moves only when lwIP has taken it. */
@@ -125,7 +135,7 @@ static bool send_document(struct connection *connection)
         start = scratch;
         size += CHUNK_HEAD + strlen(tail);
     }
-    if (tcp_write(connection->pcb, start, (u16_t)size, TCP_WRITE_FLAG_COPY) != ERR_OK)
+    if (!queue(connection, start, size, TCP_WRITE_FLAG_COPY))
         return false;
     answer->cursor = cursor;
     return true;
@@ -146,7 +156,7 @@ static bool send_body(struct connection *connection)
         if (!send_document(connection))
             return false;
     while (answer->size) {
-        size_t taken = send_constant(connection->pcb, answer->body, answer->size);
+        size_t taken = send_constant(connection, answer->body, answer->size);
         if (!taken)
             return false;
         answer->body += taken;
@@ -241,6 +251,24 @@ static err_t advance(struct connection *connection)
     return ERR_OK;
 }
 
+/* Memory came back: those that wait for it go on, in turns, all but the one that brought it. */
+static void feed_starved(const struct connection *besides)
+{
+    static size_t turn;
+    if (!hungry)
+        return;
+    hungry = false;
+    for (size_t i = 0; i < CONNECTIONS && !hungry; i++) {
+        struct connection *each = &connections[turn];
+        if (each->pcb && each->starved && each != besides) {
+            each->starved = false;
+            advance(each);
+        }
+        if (!hungry)
+            turn = (turn + 1) % CONNECTIONS;
+    }
+}
+
 /* ---- lwIP's callbacks ---- */
 
 static err_t on_received(void *context, struct tcp_pcb *pcb, struct pbuf *buffer, err_t error)
@@ -274,6 +302,7 @@ static err_t on_sent(void *context, struct tcp_pcb *pcb, u16_t length)
 {
     struct connection *connection = context;
     (void)pcb, (void)length;
+    feed_starved(connection);
     if (!connection || connection->phase == LINGERING)
         return ERR_OK;
     if (connection->phase != READING)
