@@ -82,11 +82,13 @@ static int refuse_erase(const struct bb_block *block, const struct bb_block_requ
                : 0;
 }
 
-int bb_block_refuse_slowly(const struct bb_block *block, struct bb_block_request *request)
+int bb_block_refuse_slowly(struct bb_block *block, struct bb_block_request *request)
 {
     int error = -EINVAL;
     if (block->broken)
         return -EIO;
+    if (!block->watched)
+        bb_block_watch(block);
     switch (request->op) {
     case BB_BLOCK_READ:
     case BB_BLOCK_WRITE:
@@ -113,7 +115,6 @@ static void note(struct bb_block *block, const struct bb_block_request *request,
     struct bb_block_stats *stats = &block->stats;
     uint64_t bytes = (uint64_t)request->count << block->shift;
     block->in_flight--;
-    block->completed++;
     if (status) {
         stats->errors++;
     } else if (request->op == BB_BLOCK_READ) {
@@ -145,11 +146,14 @@ void bb_block_complete(struct bb_block *block, struct bb_block_request *request,
 
 /* ---- The device ---- */
 
+/* A request that finds no limits comes to bb_block_refuse_slowly(), which starts the watchdog: so
+ * nobody else has to look whether it runs. */
 static void set_limits(struct bb_block *block)
 {
-    block->limits[BB_BLOCK_READ] = block->broken ? 0 : block->capacity;
+    bool none = block->broken || !block->watched;
+    block->limits[BB_BLOCK_READ] = none ? 0 : block->capacity;
     block->limits[BB_BLOCK_WRITE] =
-        block->broken || block->features & BB_BLOCK_READ_ONLY ? 0 : block->capacity;
+        none || block->features & BB_BLOCK_READ_ONLY ? 0 : block->capacity;
 }
 
 void bb_block_resize(struct bb_block *block, uint64_t capacity)
@@ -170,12 +174,23 @@ void bb_block_break(struct bb_block *block, const char *why, int error)
     bb_device_broken(block->face.device, why, error);
 }
 
+static uint64_t completed(const struct bb_block *block)
+{
+    const struct bb_block_stats *stats = &block->stats;
+    return stats->reads + stats->writes + stats->flushes + stats->discards + stats->errors;
+}
+
+static uint32_t in_flight(const struct bb_block *block)
+{
+    return BB_BOUND_BLOCK.pending ? BB_BOUND_BLOCK.pending(block) : block->in_flight;
+}
+
 static void expire(struct bb_block *block)
 {
     block->stats.timeouts++;
     bb_print(BB_WARNING, "%s: nothing came back for %u s of %u requests; it is reset",
              block->face.device->name, (unsigned)(BB_BLOCK_TIMEOUT / BB_SEC),
-             (unsigned)block->in_flight);
+             (unsigned)in_flight(block));
     if (block->hung)
         bb_block_break(block, "it hung again after a reset", -EIO);
     block->hung = true;
@@ -184,31 +199,38 @@ static void expire(struct bb_block *block)
         bb_block_break(block, "no reset brings it back", error);
 }
 
+static void look_again(struct bb_block *block)
+{
+    bb_timer_event_at(&block->watchdog, bb_time() + BB_BLOCK_TIMEOUT / LOOKS);
+}
+
 /* It stands still while nothing is in flight, so that an idle machine sleeps. */
 static void look(struct bb_timer_event *event)
 {
     struct bb_block *block = bb_container_of(event, struct bb_block, watchdog);
-    for (unsigned queue = 0; queue < block->queues && block->in_flight; queue++)
+    for (unsigned queue = 0; queue < block->queues && in_flight(block); queue++)
         (void)BB_BOUND_BLOCK.reap(block, queue, UINT16_MAX); /* the program may be busy elsewhere */
-    bool moves = block->completed != block->seen;
+    bool moves = completed(block) != block->seen, busy = in_flight(block);
     block->hung = block->hung && !moves;
-    block->silent = moves || !block->in_flight ? 0 : (uint8_t)(block->silent + 1);
-    block->watched = block->in_flight && block->silent < LOOKS;
+    block->silent = moves || !busy ? 0 : (uint8_t)(block->silent + 1);
+    block->watched = busy && block->silent < LOOKS;
+    set_limits(block);
     if (block->watched)
-        bb_timer_event_at(event, bb_time() + BB_BLOCK_TIMEOUT / LOOKS);
-    else if (block->in_flight)
+        look_again(block);
+    else if (busy && !block->broken)
         expire(block);
-    block->seen = block->completed;
+    block->seen = completed(block);
 }
 
 void bb_block_watch(struct bb_block *block)
 {
     block->watched = true;
+    set_limits(block);
     if (!BB_BOUND_BLOCK.expire)
         return;
-    block->seen = block->completed;
+    block->seen = completed(block);
     block->silent = 0;
-    bb_timer_event_at(&block->watchdog, bb_time() + BB_BLOCK_TIMEOUT / LOOKS);
+    look_again(block);
 }
 
 /* ---- Coming and going ---- */
@@ -359,13 +381,13 @@ int bb_block_wait(struct bb_block *block, unsigned queue, struct bb_block_reques
 
 struct room {
     struct bb_block *block;
-    uint32_t completed;
+    uint64_t completed;
 };
 
 static bool has_room(void *context)
 {
     const struct room *room = context;
-    return room->block->completed != room->completed;
+    return completed(room->block) != room->completed;
 }
 
 /* One request, from a queue that others may have filled. */
@@ -375,7 +397,7 @@ static int run(struct bb_block *block, struct bb_block_request *request)
     int taken;
     while ((taken = bb_block_submit(block, 0, batch, 1)) == 0) {
         struct bb_block *disk = block->parent ? block->parent : block;
-        struct room room = {disk, disk->completed};
+        struct room room = {disk, completed(disk)};
         if (bb_block_reap(block, 0, UINT16_MAX) == 0 && !bb_block_arm(block, 0))
             (void)bb_wait(has_room, &room, BB_BLOCK_TIMEOUT / 2);
     }

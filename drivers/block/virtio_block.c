@@ -2,10 +2,10 @@
 /*
  * Virtio block device (Virtual I/O Device version 1.2, section 5.2; legacy too).
  *
- * Every entry of a ring has a slot that is set up beforehand: a table of three descriptors for
- * header, data and status. A plain request, one segment to read or write, fills in what differs.
- * Others borrow a longer table. Where the device has no such tables (INDIRECT_DESC), all go through
- * bb_ring_post(), which is slower.
+ * On a split ring with event index and indirect descriptors every entry has a slot that is set up
+ * beforehand: a table of three descriptors for header, data and status. A plain request, one
+ * segment to read or write, fills in what differs; others borrow a longer table. Slots come back in
+ * any order, as disks complete. On other rings all requests go through bb_ring_post().
  */
 #include <busbar/block.h>
 #include <busbar/log.h>
@@ -39,7 +39,7 @@ enum {
     DEPTH = 256,
     TABLES = 16,   /* longer ones, of each queue */
     SEGMENTS = 30, /* that fit them */
-    CHAIN = 8,     /* parts of a request without tables */
+    CHAIN = 8,     /* parts of a request on other rings */
     MOST_EXP = 8,  /* 2^8 blocks in a physical one */
 };
 
@@ -64,22 +64,28 @@ struct table {
 struct slot {
     struct bb_ring_entry entries[3];
     struct header header;
-    struct bb_block_request *request;
+    struct bb_block_request *request; /* NULL: free */
     union {
         struct {
-            uint8_t status; /* written by the device */
-            uint8_t longer; /* it borrows `table` */
+            uint32_t length; /* that the device writes before the status */
+            uint8_t status;  /* written by the device */
+            uint8_t longer;  /* it borrows `table` */
         };
-        uint16_t unusual; /* both, for one look: 0 when all is well */
+        uint64_t outcome; /* all of that, for one look: the length alone when all went well */
     };
     struct table *table;
-};
+    uint16_t id;
+} __attribute__((aligned(128)));
+
+enum mode { SLOTS, CHAINS, DEAD };
 
 struct queue {
-    struct bb_ring ring;
+    struct slot **free; /* the next one; below the last is a NULL */
     struct slot *slots;
-    uint64_t rest[2]; /* by operation: of a slot's second entry, without the length */
+    struct slot **all_free; /* that NULL */
     struct table *tables;
+    uint8_t mode; /* enum mode */
+    struct bb_ring ring;
 };
 
 struct virtio_block {
@@ -88,9 +94,8 @@ struct virtio_block {
     struct bb_virtio_client client;
     struct bb_virtio *virtio;
     struct bb_work used, changed;
-    struct queue *queues;
     uint8_t shift; /* from blocks to sectors */
-    bool chains;   /* no INDIRECT_DESC */
+    struct queue queues[MOST_QUEUES];
 };
 
 /* Requests that are done, and that somebody has to be told of, or more is to be done for. */
@@ -123,43 +128,36 @@ static void tell(struct virtio_block *chip, struct finished *finished)
 
 /* ---- Tables ---- */
 
-/* Packed rings have their flags elsewhere, and entries of a table that just follow each other. */
-static uint64_t rest_of(const struct queue *queue, unsigned flags, unsigned next)
-{
-    if (queue->ring.packed)
-        return (uint64_t)(flags & BB_RING_WRITE) << 48;
-    return (uint64_t)flags << 32 | (uint64_t)next << 48;
-}
+#define REST(flags, next) ((uint64_t)(flags) << 32 | (uint64_t)(next) << 48)
 
-static void fill(const struct queue *queue, struct bb_ring_entry *entry, void *data,
-                 uint32_t length, unsigned flags, unsigned next)
+static void fill(struct bb_ring_entry *entry, void *data, uint32_t length, unsigned flags,
+                 unsigned next)
 {
     entry->address = (uintptr_t)data;
-    entry->rest = rest_of(queue, flags, next) + length;
+    entry->rest = REST(flags, next) + length;
 }
 
-/* Split rings keep the entry of each slot as it is while they complete in order. */
-static void set_entry(struct queue *queue, unsigned index)
+/* The ring's entry of a slot. */
+static void point(struct queue *queue, const struct slot *slot, struct bb_ring_entry *table,
+                  unsigned count)
 {
-    struct slot *slot = &queue->slots[index];
-    if (queue->ring.kind != BB_RING_SPLIT)
-        return;
-    queue->ring.tokens[index] = slot;
-    queue->ring.entries[index].address = (uintptr_t)slot->entries;
-    queue->ring.entries[index].rest = (uint64_t)BB_RING_INDIRECT << 32 | sizeof(slot->entries);
+    fill(&queue->ring.entries[slot->id], table, count * (uint32_t)sizeof(*table), BB_RING_INDIRECT,
+         0);
 }
 
 /* For a ring that is new, or was emptied. */
 static void set_up(struct queue *queue)
 {
-    for (unsigned i = 0; i < queue->ring.slots; i++) {
+    queue->mode = queue->tables ? SLOTS : CHAINS;
+    queue->free = queue->all_free;
+    for (unsigned i = queue->ring.slots; queue->mode == SLOTS && i-- > 0;) {
         struct slot *slot = &queue->slots[i];
-        fill(queue, &slot->entries[0], &slot->header, sizeof(slot->header), BB_RING_NEXT, 1);
-        fill(queue, &slot->entries[2], &slot->status, 1, BB_RING_WRITE, 0);
-        set_entry(queue, i);
+        slot->id = (uint16_t)i;
+        fill(&slot->entries[0], &slot->header, sizeof(slot->header), BB_RING_NEXT, 1);
+        fill(&slot->entries[2], &slot->status, 1, BB_RING_WRITE, 0);
+        point(queue, slot, slot->entries, 3);
+        *++queue->free = slot;
     }
-    queue->rest[BB_BLOCK_READ] = rest_of(queue, BB_RING_NEXT | BB_RING_WRITE, 2);
-    queue->rest[BB_BLOCK_WRITE] = rest_of(queue, BB_RING_NEXT, 2);
 }
 
 static uint32_t type_of(const struct bb_block_request *request)
@@ -182,6 +180,7 @@ static void set_header(struct virtio_block *chip, struct slot *slot,
     slot->header.type = type_of(request);
     slot->header.sector = is_transfer(request) ? request->block << chip->shift : 0;
     slot->request = request;
+    slot->length = request->op == BB_BLOCK_READ ? request->count << chip->block.shift : 0;
     slot->status = NOTHING;
     slot->longer = false;
 }
@@ -192,93 +191,120 @@ static struct erase erase_of(const struct virtio_block *chip,
     return (struct erase){request->block << chip->shift, request->count << chip->shift, 0};
 }
 
-/* Everything but a plain request. The length of its table in entries; 0 when none is free now. */
-static BB_NOINLINE int borrow_table(struct virtio_block *chip, struct queue *queue,
-                                    struct slot *slot, struct bb_block_request *request)
+/* Everything but a plain request. -EAGAIN when no table is free now. */
+static int put_longer(struct virtio_block *chip, struct queue *queue,
+                      struct bb_block_request *request)
 {
+    struct slot *slot = *queue->free;
     struct table *table = queue->tables;
     unsigned at = 1;
     int error = bb_block_refuse_slowly(&chip->block, request);
     if (error)
         return error;
-    if (!table) {
+    if (!table || !slot) {
         request->status = 0;
-        return 0;
+        return -EAGAIN;
     }
+    queue->free--;
     queue->tables = table->next;
     set_header(chip, slot, request);
     slot->longer = true;
     slot->table = table;
-    fill(queue, &table->entries[0], &slot->header, sizeof(slot->header), BB_RING_NEXT, 1);
+    fill(&table->entries[0], &slot->header, sizeof(slot->header), BB_RING_NEXT, 1);
     for (unsigned i = 0; i < request->segment_count; i++, at++)
-        fill(queue, &table->entries[at], request->segments[i].data, request->segments[i].length,
+        fill(&table->entries[at], request->segments[i].data, request->segments[i].length,
              request->op == BB_BLOCK_READ ? BB_RING_NEXT | BB_RING_WRITE : BB_RING_NEXT, at + 1);
     if (request->op >= BB_BLOCK_DISCARD) {
         table->erase = erase_of(chip, request);
-        fill(queue, &table->entries[at], &table->erase, sizeof(table->erase), BB_RING_NEXT, at + 1);
+        fill(&table->entries[at], &table->erase, sizeof(table->erase), BB_RING_NEXT, at + 1);
         at++;
     }
-    fill(queue, &table->entries[at], &slot->status, 1, BB_RING_WRITE, 0);
-    return (int)at + 1;
+    fill(&table->entries[at], &slot->status, 1, BB_RING_WRITE, 0);
+    point(queue, slot, table->entries, at + 1);
+    struct bb_ring *ring = &queue->ring;
+    ring->available->entries[ring->head++ & (ring->size - 1)] = slot->id;
+    return 0;
 }
 
 /* ---- Submitting ---- */
 
-BB_RING_INLINE int submit_as(struct virtio_block *chip, struct queue *queue,
-                             struct bb_block_request *const *requests, unsigned count,
-                             enum bb_ring_kind kind)
+BB_RING_INLINE bool put_plain(struct virtio_block *chip, struct bb_block_request *request,
+                              enum bb_block_op op, struct slot ***free)
 {
-    const struct bb_block_check check = bb_block_check(&chip->block);
-    struct bb_ring_batch batch = bb_ring_begin(&queue->ring, kind);
-    unsigned i, shift = chip->shift;
-    int entries = 0;
-    if (count > queue->ring.room)
-        count = queue->ring.room;
-    for (i = 0; i < count; i++) {
+    struct slot *slot = **free;
+    bool read = op == BB_BLOCK_READ;
+    if (!slot || !bb_block_fits(&chip->block, request, op, 1))
+        return false;
+    const struct bb_block_segment *segment = request->segments;
+    (*free)--;
+    slot->header = (struct header){op, 0, request->block << chip->shift};
+    slot->entries[1].address = (uintptr_t)segment->data;
+    slot->entries[1].rest =
+        REST(read ? BB_RING_NEXT | BB_RING_WRITE : BB_RING_NEXT, 2) + segment->length;
+    slot->request = request;
+    slot->outcome = read ? segment->length : 0;
+    return true;
+}
+
+/* What was put since the device was told last: shows it, and notifies where that is wanted. */
+BB_RING_INLINE void publish(struct bb_ring *ring, uint16_t count)
+{
+    uint16_t head = ring->head;
+    __atomic_store_n(&ring->available->index, head, __ATOMIC_RELEASE);
+    __atomic_thread_fence(__ATOMIC_SEQ_CST); /* it sees the index, or we see what it asks for */
+    uint16_t event =
+        __atomic_load_n((const uint16_t *)&ring->used->entries[ring->size], __ATOMIC_RELAXED);
+    if ((uint16_t)(event - head + count) < count)
+        bb_arch_write32(ring->notify, ring->notify_value);
+}
+
+static BB_NOINLINE int submit_chains(struct virtio_block *chip, struct queue *queue,
+                                     struct bb_block_request *const *requests, unsigned count);
+
+/* Goes on from where a batch met something else than a plain request, or a queue that is full. */
+static BB_NOINLINE int submit_rest(struct virtio_block *chip, struct queue *queue,
+                                   struct bb_block_request *const *requests, unsigned i,
+                                   unsigned count)
+{
+    int error = 0;
+    if (queue->mode == DEAD)
+        return -EIO;
+    if (queue->mode == CHAINS)
+        return submit_chains(chip, queue, requests, count);
+    for (; i < count && !error; i += !error)
+        error = put_longer(chip, queue, requests[i]);
+    if (i)
+        publish(&queue->ring, (uint16_t)i);
+    return i || error == -EAGAIN ? (int)i : error;
+}
+
+static int virtio_block_submit(struct bb_block *block, unsigned number,
+                               struct bb_block_request *const *requests, unsigned count)
+{
+    struct virtio_block *chip = chip_of(block);
+    struct queue *queue = &chip->queues[number];
+    struct bb_ring *ring = &queue->ring;
+    struct bb_ring_available *available = ring->available;
+    struct slot **free = queue->free;
+    unsigned i = 0, head = ring->head, mask = ring->size - 1u;
+    BB_ASSERT(number < block->queues);
+    for (; i < count; i++, head++) {
         struct bb_block_request *request = requests[i];
-        unsigned index = bb_ring_slot(&batch, kind);
-        struct slot *slot = &queue->slots[index];
-        if (__builtin_expect(bb_block_is_plain(&chip->block, &check, request), 1)) {
-            slot->header.type = request->op;
-            slot->header.sector = request->block << shift;
-            slot->entries[1].address = (uintptr_t)request->segments->data;
-            slot->entries[1].rest = queue->rest[request->op] + request->segments->length;
-            slot->request = request;
-            slot->unusual = NOTHING;
-            bb_ring_put_again(&batch, kind, index, (uintptr_t)slot->entries, sizeof(slot->entries),
-                              BB_RING_INDIRECT, slot);
-        } else {
-            entries = borrow_table(chip, queue, slot, request);
-            if (entries <= 0)
+        if (request->shape == BB_BLOCK_PLAIN(BB_BLOCK_READ)) {
+            if (!put_plain(chip, request, BB_BLOCK_READ, &free))
                 break;
-            bb_ring_put(&batch, kind, index, (uintptr_t)slot->table->entries,
-                        (uint32_t)entries * (uint32_t)sizeof(struct bb_ring_entry),
-                        BB_RING_INDIRECT, slot);
+        } else if (request->shape != BB_BLOCK_PLAIN(BB_BLOCK_WRITE) ||
+                   !put_plain(chip, request, BB_BLOCK_WRITE, &free)) {
+            break;
         }
+        available->entries[head & mask] = free[1]->id;
     }
-    if (!i)
-        return entries;
-    bb_block_started(&chip->block, i);
-    bb_ring_end(&batch, kind);
+    queue->free = free;
+    ring->head = (uint16_t)head;
+    if (__builtin_expect(i < count || !i, 0))
+        return submit_rest(chip, queue, requests, i, count);
+    publish(ring, (uint16_t)i);
     return (int)i;
-}
-
-static BB_NOINLINE int submit_split(struct virtio_block *chip, struct queue *queue,
-                                    struct bb_block_request *const *requests, unsigned count)
-{
-    return submit_as(chip, queue, requests, count, BB_RING_SPLIT);
-}
-
-static BB_NOINLINE int submit_packed(struct virtio_block *chip, struct queue *queue,
-                                     struct bb_block_request *const *requests, unsigned count)
-{
-    return submit_as(chip, queue, requests, count, BB_RING_PACKED);
-}
-
-static BB_NOINLINE int submit_any(struct virtio_block *chip, struct queue *queue,
-                                  struct bb_block_request *const *requests, unsigned count)
-{
-    return submit_as(chip, queue, requests, count, BB_RING_ANY);
 }
 
 static bool post_chain(struct virtio_block *chip, struct queue *queue,
@@ -314,67 +340,62 @@ static BB_NOINLINE int submit_chains(struct virtio_block *chip, struct queue *qu
     }
     if (!i)
         return error;
-    bb_block_started(&chip->block, i);
     bb_ring_kick(&queue->ring);
     return (int)i;
 }
 
-static int virtio_block_submit(struct bb_block *block, unsigned queue,
-                               struct bb_block_request *const *requests, unsigned count)
-{
-    struct virtio_block *chip = chip_of(block);
-    struct queue *at = &chip->queues[queue];
-    BB_ASSERT(queue < block->queues);
-    if (at->ring.kind == BB_RING_SPLIT)
-        return submit_split(chip, at, requests, count);
-    if (at->ring.kind == BB_RING_PACKED)
-        return submit_packed(chip, at, requests, count);
-    if (block->broken)
-        return -EIO;
-    return chip->chains ? submit_chains(chip, at, requests, count)
-                        : submit_any(chip, at, requests, count);
-}
-
 /* ---- Reaping ---- */
 
-static int result_of(struct queue *queue, const struct slot *slot, uint64_t most, uint32_t length)
+static int result_of(struct queue *queue, const struct slot *slot, uint32_t length)
 {
-    switch (__atomic_load_n(&slot->status, __ATOMIC_RELAXED)) {
-    case OK:
-        if (length <= most)
-            return 0;
+    uint8_t status = __atomic_load_n(&slot->status, __ATOMIC_RELAXED);
+    if (length == 0 || status > UNSUPP)
+        bb_ring_bad(&queue->ring, "no status that exists");
+    else if (length > slot->length + 1)
         bb_ring_bad(&queue->ring, "used length beyond the buffer");
-        return -EIO;
-    case IOERR:
-        return -EIO;
-    case UNSUPP:
-        return -ENOTSUP;
-    }
-    bb_ring_bad(&queue->ring, "a status that does not exist");
+    else
+        return status == OK ? 0 : status == UNSUPP ? -ENOTSUP : -EIO;
     return -EIO;
 }
 
-static uint64_t writable(const struct virtio_block *chip, const struct bb_block_request *request)
-{
-    uint64_t bytes = (uint64_t)request->count << chip->block.shift;
-    return request->op == BB_BLOCK_READ ? bytes + 1 : 1;
-}
-
-static BB_NOINLINE void take_slowly(struct virtio_block *chip, struct queue *queue,
-                                    struct slot *slot, uint32_t length, struct finished *finished)
+/* The request of a slot that the device is done with, or will not see any more. */
+static struct bb_block_request *free_slot(struct queue *queue, struct slot *slot)
 {
     struct bb_block_request *request = slot->request;
+    slot->request = NULL;
     if (slot->longer) {
         slot->table->next = queue->tables;
         queue->tables = slot->table;
-        set_entry(queue, (unsigned)(slot - queue->slots));
+        point(queue, slot, slot->entries, 3);
     }
-    put_aside(finished, request, result_of(queue, slot, writable(chip, request), length));
+    *++queue->free = slot;
+    return request;
+}
+
+/* How many the device has used; more than it has is taken for none. */
+BB_RING_INLINE unsigned count_used(struct bb_ring *ring)
+{
+    uint16_t count = (uint16_t)(__atomic_load_n(&ring->used->index, __ATOMIC_ACQUIRE) - ring->tail);
+    if (__builtin_expect(count > (uint16_t)(ring->head - ring->tail), 0)) {
+        bb_ring_bad(ring, "used index beyond what was posted");
+        return 0;
+    }
+    return count;
+}
+
+/* The next used slot, or NULL when that is one which the device does not have. */
+BB_RING_INLINE struct slot *used_slot(const struct queue *queue, const struct bb_ring_used *used,
+                                      unsigned mask, unsigned tail, uint32_t *length)
+{
+    const struct bb_ring_used_element *element = &used->entries[tail & mask];
+    uint32_t id = __atomic_load_n(&element->id, __ATOMIC_RELAXED);
+    *length = __atomic_load_n(&element->length, __ATOMIC_RELAXED);
+    return id <= mask && queue->slots[id].request ? &queue->slots[id] : NULL;
 }
 
 /* What is left when a batch was taken. */
-static BB_NOINLINE int end_reap(struct virtio_block *chip, struct queue *queue, unsigned count,
-                                struct finished *finished)
+static int end_reap(struct virtio_block *chip, struct queue *queue, unsigned count,
+                    struct finished *finished)
 {
     const char *broken = queue->ring.broken;
     int error = broken ? bb_virtio_fail(chip->virtio, broken, -EIO) : 0;
@@ -382,85 +403,114 @@ static BB_NOINLINE int end_reap(struct virtio_block *chip, struct queue *queue, 
     return error ? error : (int)count;
 }
 
-BB_RING_INLINE int reap_as(struct virtio_block *chip, struct queue *queue, unsigned limit,
-                           enum bb_ring_kind kind)
+static struct bb_block_request *release_chain(struct slot *slot)
 {
-    struct bb_block_tally tally = {0};
-    struct finished finished = {NULL, NULL};
-    struct bb_ring_batch batch = bb_ring_look(&queue->ring, kind);
-    unsigned count, index, shift = chip->block.shift;
-    uint32_t length;
-    struct slot *slot;
-    for (count = 0; count < limit && (slot = bb_ring_next(&batch, kind, &index, &length));
-         count++) {
-        struct bb_block_request *request = slot->request;
-        uint64_t bytes = (uint64_t)request->count << shift;
-        if (__builtin_expect(__atomic_load_n(&slot->unusual, __ATOMIC_RELAXED) ||
-                                 length > bytes + 1 || !bb_block_tally(&tally, request, bytes),
-                             0))
-            take_slowly(chip, queue, slot, length, &finished);
-    }
-    bb_ring_taken(&batch, kind);
-    bb_block_add(&chip->block, &tally);
-    if (__builtin_expect(finished.first || queue->ring.broken, 0))
-        return end_reap(chip, queue, count, &finished);
-    return (int)count;
+    struct bb_block_request *request = slot->request;
+    slot->request = NULL;
+    return request;
 }
 
-static BB_NOINLINE int reap_any(struct virtio_block *chip, struct queue *queue, unsigned limit)
-{
-    return reap_as(chip, queue, limit, BB_RING_ANY);
-}
-
-/* A ring that completes out of order for the first time goes on as another kind. */
-static int go_on(struct virtio_block *chip, struct queue *queue, unsigned limit, int count)
-{
-    if (__builtin_expect(count >= 0 && queue->ring.kind == BB_RING_ANY, 0)) {
-        int more = reap_any(chip, queue, limit - (unsigned)count);
-        return more < 0 ? more : count + more;
-    }
-    return count;
-}
-
-static BB_NOINLINE int reap_split(struct virtio_block *chip, struct queue *queue, unsigned limit)
-{
-    return go_on(chip, queue, limit, reap_as(chip, queue, limit, BB_RING_SPLIT));
-}
-
-static BB_NOINLINE int reap_packed(struct virtio_block *chip, struct queue *queue, unsigned limit)
-{
-    return go_on(chip, queue, limit, reap_as(chip, queue, limit, BB_RING_PACKED));
-}
-
-static BB_NOINLINE int reap_chains(struct virtio_block *chip, struct queue *queue, unsigned limit)
+static int reap_chains(struct virtio_block *chip, struct queue *queue, unsigned limit)
 {
     struct finished finished = {NULL, NULL};
     unsigned count = 0;
     uint32_t length;
     struct slot *slot;
     for (; count < limit && (slot = bb_ring_take(&queue->ring, &length)); count++)
-        take_slowly(chip, queue, slot, length, &finished);
+        put_aside(&finished, release_chain(slot), result_of(queue, slot, length));
     return end_reap(chip, queue, count, &finished);
 }
 
-static int virtio_block_reap(struct bb_block *block, unsigned queue, unsigned limit)
+/* Goes on where a batch met something else than plain requests without done(), all well. */
+static BB_NOINLINE int reap_rest(struct virtio_block *chip, struct queue *queue, unsigned count,
+                                 unsigned limit)
 {
-    struct virtio_block *chip = chip_of(block);
-    struct queue *at = &chip->queues[queue];
-    BB_ASSERT(queue < block->queues);
-    if (at->ring.kind == BB_RING_SPLIT)
-        return reap_split(chip, at, limit);
-    if (at->ring.kind == BB_RING_PACKED)
-        return reap_packed(chip, at, limit);
-    if (block->broken)
+    struct finished finished = {NULL, NULL};
+    struct bb_ring *ring = &queue->ring;
+    if (queue->mode == DEAD)
         return -EIO;
-    return chip->chains ? reap_chains(chip, at, limit) : reap_any(chip, at, limit);
+    if (queue->mode == CHAINS)
+        return reap_chains(chip, queue, limit);
+    for (unsigned used = count_used(ring); count < limit && used > 0; count++, used--) {
+        uint32_t length;
+        struct slot *slot = used_slot(queue, ring->used, ring->size - 1u, ring->tail, &length);
+        if (!slot) {
+            bb_ring_bad(ring, "used id that was not posted");
+            break;
+        }
+        int result = result_of(queue, slot, length);
+        put_aside(&finished, free_slot(queue, slot), result);
+        ring->tail++;
+    }
+    return end_reap(chip, queue, count, &finished);
 }
 
-static bool virtio_block_arm(struct bb_block *block, unsigned queue)
+static int virtio_block_reap(struct bb_block *block, unsigned number, unsigned limit)
 {
     struct virtio_block *chip = chip_of(block);
-    return block->broken || bb_ring_arm(&chip->queues[queue].ring);
+    struct queue *queue = &chip->queues[number];
+    struct bb_ring *ring = &queue->ring;
+    BB_ASSERT(number < block->queues);
+    if (__builtin_expect(queue->mode != SLOTS, 0))
+        return reap_rest(chip, queue, 0, limit);
+    const struct bb_ring_used *used = ring->used;
+    unsigned mask = ring->size - 1u, tail = ring->tail, count = count_used(ring), i;
+    struct slot **free = queue->free;
+    uint64_t read_bytes = 0, written_bytes = 0;
+    unsigned reads = 0;
+    if (count > limit)
+        count = limit;
+    for (i = 0; i < count; i++) {
+        uint32_t length;
+        struct slot *slot = used_slot(queue, used, mask, tail, &length);
+        if (!slot || (uint64_t)length - 1 != slot->outcome)
+            break;
+        struct bb_block_request *request = slot->request;
+        if ((uintptr_t)request->view | (uintptr_t)request->done)
+            break;
+        if (length > 1) {
+            read_bytes += length - 1;
+            reads++;
+        } else {
+            written_bytes += (uint64_t)request->count << block->shift;
+        }
+        request->status = 0;
+        slot->request = NULL;
+        *++free = slot;
+        tail++;
+    }
+    queue->free = free;
+    ring->tail = (uint16_t)tail;
+    block->stats.reads += reads;
+    block->stats.read_bytes += read_bytes;
+    if (i != reads) {
+        block->stats.writes += i - reads;
+        block->stats.written_bytes += written_bytes;
+    }
+    if (__builtin_expect(i < count || ring->broken, 0))
+        return reap_rest(chip, queue, i, limit);
+    return (int)i;
+}
+
+static bool virtio_block_arm(struct bb_block *block, unsigned number)
+{
+    struct queue *queue = &chip_of(block)->queues[number];
+    return queue->mode == DEAD || bb_ring_arm(&queue->ring);
+}
+
+static uint32_t virtio_block_pending(const struct bb_block *block)
+{
+    const struct virtio_block *chip =
+        bb_container_of((struct bb_block *)(uintptr_t)block, struct virtio_block, block);
+    uint32_t count = 0;
+    for (unsigned i = 0; i < block->queues; i++) {
+        const struct bb_ring *ring = &chip->queues[i].ring;
+        if (chip->queues[i].mode == SLOTS)
+            count += (uint16_t)(ring->head - ring->tail);
+        else if (chip->queues[i].mode == CHAINS)
+            count += (uint32_t)(ring->slots - ring->room);
+    }
+    return count;
 }
 
 /* ---- When things go wrong ---- */
@@ -470,14 +520,17 @@ static void abandon(struct virtio_block *chip, struct finished *finished, int st
 {
     for (unsigned i = 0; i < chip->block.queues; i++) {
         struct queue *queue = &chip->queues[i];
-        struct slot *slot;
-        while ((slot = bb_ring_abandon(&queue->ring))) {
-            if (slot->longer) {
-                slot->table->next = queue->tables;
-                queue->tables = slot->table;
-            }
-            put_aside(finished, slot->request, status);
+        for (unsigned at = 0; queue->mode != DEAD && at < queue->ring.slots; at++) {
+            struct slot *slot = &queue->slots[at];
+            if (!slot->request)
+                continue;
+            struct bb_block_request *request =
+                queue->mode == SLOTS ? free_slot(queue, slot) : slot->request;
+            slot->request = NULL;
+            put_aside(finished, request, status);
         }
+        queue->mode = DEAD;
+        queue->free = queue->all_free;
     }
 }
 
@@ -620,35 +673,54 @@ static int read_features(struct virtio_block *chip)
     return error;
 }
 
+/* What the requests of a queue need beside its ring. */
+static int make_slots(struct virtio_block *chip, struct queue *queue)
+{
+    struct bb_device *device = &chip->device;
+    unsigned count = queue->ring.slots;
+    queue->slots = bb_device_alloc(device, count * sizeof(struct slot), _Alignof(struct slot));
+    if (!queue->slots)
+        return -ENOMEM;
+    device->shared = true;
+    queue->all_free = bb_device_alloc(
+        device, (queue->mode == SLOTS ? count + 1 : 1) * sizeof(void *), _Alignof(void *));
+    if (!queue->all_free)
+        return -ENOMEM;
+    if (queue->mode == SLOTS) {
+        struct table *tables =
+            bb_device_alloc(device, TABLES * sizeof(struct table), _Alignof(struct table));
+        for (unsigned i = 0; tables && i < TABLES; i++) {
+            tables[i].next = queue->tables;
+            queue->tables = &tables[i];
+        }
+        if (!tables)
+            return -ENOMEM;
+    }
+    set_up(queue);
+    return 0;
+}
+
 static int make_queue(struct virtio_block *chip, unsigned index)
 {
     struct queue *queue = &chip->queues[index];
     struct bb_block *block = &chip->block;
-    queue->ring.parts = chip->chains ? CHAIN : 1;
+    bool slots = bb_virtio_has(chip->virtio, BB_VIRTIO_INDIRECT_DESC) &&
+                 bb_virtio_has(chip->virtio, BB_VIRTIO_EVENT_IDX) &&
+                 !bb_virtio_has(chip->virtio, BB_VIRTIO_RING_PACKED);
+    queue->mode = slots ? SLOTS : CHAINS;
+    queue->ring.parts = slots ? 1 : CHAIN;
     int error = bb_virtio_ring(chip->virtio, index, DEPTH, &queue->ring);
     if (error)
         return error;
     if (queue->ring.size < 3) /* the shortest chain, in a table or not (2.7.5.3.1) */
         return bb_fail(&chip->device, "queue size", -EINVAL);
-    unsigned most = (chip->chains ? CHAIN : queue->ring.size) - 2;
+    unsigned most = queue->ring.size - 2u;
+    most = !slots && most > CHAIN - 2 ? CHAIN - 2 : most;
     if (block->max_segments > most)
         block->max_segments = (uint16_t)most;
     if (!block->depth || queue->ring.slots < block->depth)
         block->depth = queue->ring.slots;
-    queue->slots = bb_device_alloc(&chip->device, queue->ring.slots * sizeof(struct slot),
-                                   _Alignof(struct slot));
-    unsigned count = chip->chains ? 0 : TABLES;
-    struct table *tables =
-        bb_device_alloc(&chip->device, count * sizeof(struct table) + 1, _Alignof(struct table));
-    if (!queue->slots || !tables)
-        return -ENOMEM;
-    chip->device.shared = true;
-    for (unsigned i = 0; i < count; i++) {
-        tables[i].next = queue->tables;
-        queue->tables = &tables[i];
-    }
-    set_up(queue);
-    return 0;
+    return make_slots(chip, queue);
 }
 
 static int make_queues(struct virtio_block *chip)
@@ -659,14 +731,12 @@ static int make_queues(struct virtio_block *chip)
         error = bb_virtio_config_u16(chip->virtio, NUM_QUEUES, &count);
     if (error || !count)
         return bb_fail(&chip->device, "number of queues", error ? error : -EINVAL);
-    count = count < MOST_QUEUES ? count : MOST_QUEUES;
-    chip->queues =
-        bb_device_alloc(&chip->device, count * sizeof(struct queue), _Alignof(struct queue));
-    if (!chip->queues)
-        return -ENOMEM;
-    for (; chip->block.queues < count && !error; chip->block.queues++)
+    for (; chip->block.queues < count && chip->block.queues < MOST_QUEUES; chip->block.queues++) {
         error = make_queue(chip, chip->block.queues);
-    return error;
+        if (error)
+            return error;
+    }
+    return 0;
 }
 
 static int virtio_block_probe(struct bb_device *device)
@@ -684,7 +754,6 @@ static int virtio_block_probe(struct bb_device *device)
     int error = bb_virtio_open(device, wanted, 0, &chip->client, &chip->virtio);
     if (error)
         return error;
-    chip->chains = !bb_virtio_has(chip->virtio, BB_VIRTIO_INDIRECT_DESC);
     error = read_size(chip);
     if (!error)
         error = read_features(chip);
@@ -708,6 +777,7 @@ const struct bb_block_ops bb_ops_block_virtio_block = {
     .reap = virtio_block_reap,
     .arm = virtio_block_arm,
     .expire = virtio_block_expire,
+    .pending = virtio_block_pending,
 };
 
 BB_DRIVER(block, virtio_block, .bus = &bb_virtio_bus, .match = BB_MATCH({"virtio,device2"}),

@@ -29,6 +29,8 @@
 #include <busbar/poll.h>
 #include <busbar/store.h>
 
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "BB_BLOCK_PLAIN() is made for that");
+
 #define BB_BLOCK_TIMEOUT (10 * BB_SEC) /* a device that completes nothing for so long is reset */
 
 enum bb_block_op {
@@ -52,18 +54,23 @@ struct bb_block;
 struct bb_block_request {
     uint64_t block; /* the first one */
     const struct bb_block_segment *segments;
-    uint16_t segment_count; /* READ, WRITE: 1 to block->max_segments; else 0 */
-    uint8_t op;             /* enum bb_block_op */
-    uint32_t count;         /* DISCARD, WRITE_ZEROES: blocks; READ, WRITE: from the segments */
-    /* Called when the request is reaped, in thread context, with its status set; may submit again.
-     * NULL: the caller looks at `status`. */
-    void (*done)(struct bb_block_request *request);
-
-    struct bb_block *view; /* the partition it came through; the subsystem's */
+    union {
+        struct {
+            uint16_t segment_count; /* READ, WRITE: 1 to block->max_segments; else 0 */
+            uint8_t op;             /* enum bb_block_op */
+            uint8_t reserved;       /* 0 */
+        };
+        uint32_t shape; /* all of that, for one look: BB_BLOCK_PLAIN(op) */
+    };
+    uint32_t count; /* DISCARD, WRITE_ZEROES: blocks; READ, WRITE: from the segments */
     /* -EINPROGRESS while the device has it; then 0, -EIO, -ETIMEDOUT, -ENODEV (the device went),
      * -ENOSPC, -EROFS, -ENOTSUP. */
     int status;
-    int result;                    /* the driver's while in flight */
+    int result; /* the driver's while in flight */
+    /* Called when the request is reaped, in thread context, with its status set; may submit again.
+     * NULL: the caller looks at `status`. */
+    void (*done)(struct bb_block_request *request);
+    struct bb_block *view;         /* the partition it came through; the subsystem's */
     void *context;                 /* the caller's own */
     struct bb_block_request *next; /* the driver's while in flight */
 };
@@ -76,11 +83,11 @@ enum { /* bb_block.features */
 };
 
 struct bb_block_stats {
-    uint64_t reads, writes;             /* requests completed without error */
-    uint64_t read_bytes, written_bytes; /* of these */
-    uint64_t flushes, discards;         /* discards: write-zeroes too */
-    uint64_t errors;                    /* requests that ended with any other status */
-    uint64_t timeouts;                  /* times that the device had to be reset */
+    uint64_t reads, read_bytes; /* requests completed without error, bytes of these */
+    uint64_t writes, written_bytes;
+    uint64_t flushes, discards; /* discards: write-zeroes too */
+    uint64_t errors;            /* requests that ended with any other status */
+    uint64_t timeouts;          /* times that the device had to be reset */
 };
 
 struct bb_block {
@@ -111,7 +118,7 @@ struct bb_block {
     struct bb_block_stats stats;
     struct bb_value values[9];
     struct bb_timer_event watchdog;
-    uint32_t seen;  /* `completed` when the watchdog last looked */
+    uint64_t seen;  /* what was completed when the watchdog last looked */
     uint8_t silent; /* looks since then */
     bool watched;   /* the watchdog is running */
     bool hung;      /* it had to be reset, and has completed nothing since */
@@ -137,6 +144,8 @@ struct bb_block_ops {
      * with -ETIMEDOUT. Negative when the device cannot be brought back. With block->broken set, it
      * is not to be brought back. NULL where nothing can hang. */
     int (*expire)(struct bb_block *block);
+    /* How many requests are in flight, for drivers that save themselves block->in_flight. */
+    uint32_t (*pending)(const struct bb_block *block);
 };
 
 BB_CLASS_FINDERS(block)
@@ -184,35 +193,23 @@ extern const struct bb_bus bb_block_bus;
 
 #define BB_BLOCK_INLINE static inline __attribute__((always_inline))
 
-int bb_block_refuse_slowly(const struct bb_block *block, struct bb_block_request *request);
+int bb_block_refuse_slowly(struct bb_block *block, struct bb_block_request *request);
 void bb_block_watch(struct bb_block *block);
 
-/* What a plain request, one segment to read or write, is checked against; for a loop to keep in
- * registers. */
-struct bb_block_check {
-    uint32_t odd_length, odd_address; /* bits that must not be set */
-    uint32_t max_blocks;
-    uint8_t shift;
-};
-BB_BLOCK_INLINE struct bb_block_check bb_block_check(const struct bb_block *block)
-{
-    return (struct bb_block_check){block->block_size - 1, block->alignment - 1, block->max_blocks,
-                                   block->shift};
-}
+#define BB_BLOCK_PLAIN(op) ((uint32_t)(op) << 16 | 1) /* one segment to read or write */
 
-/* Whether this is a plain request that may go to the device: then count and status are set. If not,
- * bb_block_refuse_slowly() knows better. */
-BB_BLOCK_INLINE bool bb_block_is_plain(const struct bb_block *block,
-                                       const struct bb_block_check *check,
-                                       struct bb_block_request *request)
+/* Whether a request that is BB_BLOCK_PLAIN(op) may go to the device: then its count and status are
+ * set. If not, bb_block_refuse_slowly() knows better. */
+BB_BLOCK_INLINE bool bb_block_fits(const struct bb_block *block, struct bb_block_request *request,
+                                   enum bb_block_op op, uint32_t alignment)
 {
-    if (request->op > BB_BLOCK_WRITE || request->segment_count != 1)
-        return false;
-    uint64_t limit = block->limits[request->op], first = request->block;
-    uint32_t length = request->segments->length, count = length >> check->shift;
-    uintptr_t odd =
-        ((uintptr_t)request->segments->data & check->odd_address) | (length & check->odd_length);
-    if (odd || count - 1 >= check->max_blocks || first >= limit || count > limit - first)
+    const struct bb_block_segment *segment = request->segments;
+    uint32_t shift = block->shift, length = segment->length;
+    /* A length that is odd, turned around, is beyond all limits. */
+    uint32_t count = length >> shift | length << (-shift & 31);
+    uint64_t end;
+    if (count - 1 >= block->max_blocks || ((uintptr_t)segment->data & (alignment - 1)) ||
+        __builtin_add_overflow(request->block, count, &end) || end > block->limits[op])
         return false;
     request->count = count;
     request->status = -EINPROGRESS;
@@ -221,61 +218,23 @@ BB_BLOCK_INLINE bool bb_block_is_plain(const struct bb_block *block,
 
 /* Whether a request may go to the device: op, range, segments, memory. On success request->count is
  * the number of blocks and the status -EINPROGRESS. */
-static inline int bb_block_refuse(const struct bb_block *block, struct bb_block_request *request)
+static inline int bb_block_refuse(struct bb_block *block, struct bb_block_request *request)
 {
-    const struct bb_block_check check = bb_block_check(block);
-    return bb_block_is_plain(block, &check, request) ? 0 : bb_block_refuse_slowly(block, request);
+    if (request->shape == BB_BLOCK_PLAIN(BB_BLOCK_READ) &&
+        bb_block_fits(block, request, BB_BLOCK_READ, block->alignment))
+        return 0;
+    return bb_block_refuse_slowly(block, request);
 }
 
-/* The device has `count` more requests. Once for a batch. */
+/* The device has `count` more requests. Once for a batch; not of drivers with pending(). */
 BB_BLOCK_INLINE void bb_block_started(struct bb_block *block, unsigned count)
 {
     block->in_flight += count;
-    if (__builtin_expect(!block->watched, 0))
-        bb_block_watch(block);
 }
 
-/* The device is done with a request: status, counters, the view, done(). */
+/* The device is done with a request: status, counters, the view, done(). A driver with pending()
+ * may see to the status and counters of a READ or WRITE that has neither view nor done() itself. */
 void bb_block_complete(struct bb_block *block, struct bb_block_request *request, int status);
-
-/* For drivers that count instructions: what one reap completed of requests that were all right,
- * that came through no partition and have no done(); kept in registers until bb_block_add(). For
- * others they use bb_block_complete(). */
-struct bb_block_tally {
-    uint32_t reads, writes;
-    uint64_t read_bytes, written_bytes;
-};
-
-/* False: not such a request. `bytes`: count << shift. */
-BB_BLOCK_INLINE bool bb_block_tally(struct bb_block_tally *tally, struct bb_block_request *request,
-                                    uint64_t bytes)
-{
-    if ((uintptr_t)request->view | (uintptr_t)request->done)
-        return false;
-    if (request->op == BB_BLOCK_READ) {
-        tally->reads++;
-        tally->read_bytes += bytes;
-    } else if (request->op == BB_BLOCK_WRITE) {
-        tally->writes++;
-        tally->written_bytes += bytes;
-    } else {
-        return false;
-    }
-    request->status = 0;
-    return true;
-}
-
-BB_BLOCK_INLINE void bb_block_add(struct bb_block *block, const struct bb_block_tally *tally)
-{
-    block->in_flight -= tally->reads + tally->writes;
-    block->completed += tally->reads + tally->writes;
-    block->stats.reads += tally->reads;
-    block->stats.read_bytes += tally->read_bytes;
-    if (tally->writes) {
-        block->stats.writes += tally->writes;
-        block->stats.written_bytes += tally->written_bytes;
-    }
-}
 
 /* The device has another size now: says so in the log. Partitions beyond the end are refused from
  * now on. Thread context. */
