@@ -22,8 +22,6 @@ struct bb_node *bb_node_last(void); /* of the table: where appended ones follow 
 /* ---- param.c ---- */
 
 void bb_param_parse(const char *command_line);
-/* Value `index` of a parameter that may be given several times, or NULL. */
-const char *bb_param_get_at(const char *name, size_t index);
 /* Writes the driver's parameters into its zeroed state. Malformed ones are reported and left out.
  */
 void bb_param_apply(const struct bb_driver *driver, void *state);

@@ -70,7 +70,7 @@ static int append(struct bb_partition_table *table, const struct bb_partition *f
     memcpy(new->properties, properties, sizeof(properties));
     int error = bb_node_append(self->device.node, &bb_block_bus, new->name, new->properties,
                                PROPERTIES, &node);
-    if (!error && !bb_node_find(new->alias))
+    if (!error && !bb_node_find(new->alias) && !bb_block_by_name(new->alias))
         node->alias = new->alias;
     return error;
 }

@@ -49,6 +49,23 @@ extern struct bb_host_cpu bb_host_cpu; /* all zero unless a test fills it */
  */
 int bb_host_watch(int fd, void (*ready)(void *context), void *context);
 void bb_host_unwatch(int fd);
+
+/* Something whose descriptors change all the time, or that waits to write: it lists them, as
+ * poll(2) wants them, before every sleep and now and then between sleeps. */
+struct pollfd;
+struct bb_host_source {
+    /* Writes up to `room` entries and returns how many; may set source->deadline, the
+     * CLOCK_MONOTONIC time by which ready() is called in any case. With interrupts masked. */
+    unsigned (*list)(struct bb_host_source *source, struct pollfd *list, unsigned room);
+    /* One of them is ready, or the deadline has come. As an interrupt. */
+    void (*ready)(struct bb_host_source *source);
+    uint64_t deadline;
+    unsigned listed;
+    struct bb_host_source *next;
+};
+void bb_host_source_add(struct bb_host_source *source);
+void bb_host_source_remove(struct bb_host_source *source);
+
 /* Wakes bb_arch_wait() at this CLOCK_MONOTONIC time and calls fired(context); UINT64_MAX: never. */
 void bb_host_wake_at(uint64_t monotonic_ns, void (*fired)(void *context), void *context);
 /* Delivers whatever is pending, unless masked. bb_poll() calls it through bb_arch_irq_restore(). */

@@ -32,5 +32,7 @@ struct bb_param {
 
 /* The value of a parameter, or NULL. Early and thread context; valid until power-off. */
 const char *bb_param_get(const char *name);
+/* Value `index` of one that may be given several times, or NULL. */
+const char *bb_param_get_at(const char *name, size_t index);
 
 #endif

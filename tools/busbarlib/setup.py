@@ -55,6 +55,7 @@ _HOST = (
     Need("gcc", "compiles for this machine", _program("gcc")),
     Need("libc6-dev", "C library headers", _multiarch("include/stdlib.h")),
     Need("libfdt-dev", "reads device trees", _multiarch("include/libfdt.h")),
+    Need("libslirp-dev", "a network without rights", _multiarch("include/slirp/libslirp.h")),
     Need("device-tree-compiler", "compiles device trees", _program("dtc")),
 )
 _AARCH64_GCC = (
