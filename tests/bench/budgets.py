@@ -11,7 +11,8 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(ROOT / "tools"))
 from busbarlib import build, manifest, size  # noqa: E402
 
-IMAGES = [("virt-arm64", "hello"), ("virt-arm64", "monitor"), ("raspi3b", "monitor")]
+IMAGES = [(str(size.BASIC), "hello"), ("virt-arm64", "monitor"), ("virt-arm64", "webpage"),
+          ("raspi3b", "monitor")]
 
 
 def main():
@@ -19,8 +20,9 @@ def main():
     for compiler in build.COMPILERS:
         for platform, app in IMAGES:
             image = build.build(platform, app, "release", compiler)
-            measured = size.measure(manifest.load_platform(platform), app, image)
-            print(f"{platform} {app} {compiler}: image {measured['image']} bytes, "
+            loaded = manifest.load_platform(platform)
+            measured = size.measure(loaded, app, image)
+            print(f"{loaded.name} {app} {compiler}: image {measured['image']} bytes, "
                   f"RAM beyond it {measured['ram']} bytes")
             for budget in measured["budgets"]:
                 limit = budget["held"] or budget["limit"]

@@ -3,7 +3,8 @@
 """Counts guest instructions, the same on every run and every host: with -icount shift=4 the 62.5 MHz
 counter of QEMU's Arm machines ticks once for each.
 
-  - hello on virt-arm64, from the first instruction to power-off, with QEMU's full tree;
+  - hello on virt-arm64, from the first instruction to power-off, with QEMU's full tree; also with a
+    disk and a network card, and with none of the drivers of such;
   - what ten times the devices cost: 10,000 clocks bound and probed, against 1,000.
 
     python3 tests/bench/instructions.py
@@ -16,19 +17,22 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(ROOT / "tools"))
-from busbarlib import build, common, desk, manifest, run, suites  # noqa: E402
+from busbarlib import build, common, desk, manifest, run, size, suites  # noqa: E402
 
-HELLO_LIMIT = 400_000
+# Platform, what QEMU attaches, instructions.
+HELLO = [(str(size.BASIC), {}, 400_000), ("virt-arm64", {}, 1_000_000),
+         ("virt-arm64", {"net": True, "disk": 16 << 20}, 1_000_000)]
 GROWTH_LIMIT = 11.0
 PER_BUS = 100  # dtc's parser gives up on a node with thousands of children
 ICOUNT = ["-icount", "shift=4,sleep=off"]
 
 
-def ticks(platform, compiler, dtb=None):
+def ticks(platform, compiler, dtb=None, net=False, disk=0):
     """(instructions to main, instructions to power-off) of hello."""
     machine = run.Machine(platform=platform, app="hello", buildtype="release", compiler=compiler,
-                          dtb=dtb, append="ticks", extra=ICOUNT, semihosting=False)
-    boot = suites.Boot("hello", machine, [("expect", r"power off after \d+ ticks")])
+                          dtb=dtb, append="ticks", extra=ICOUNT, semihosting=False, net=net)
+    boot = suites.Boot("hello", machine, [("expect", r"power off after \d+ ticks")],
+                       disks=[disk] if disk else [])
     failure, seen = suites.play(boot, run.make(machine))
     if failure:
         raise SystemExit(f"{seen}\n{failure}")
@@ -60,11 +64,13 @@ def large_tree(folder, count):
 def main():
     wrong = 0
     for compiler in build.COMPILERS:
-        to_main, total = ticks("virt-arm64", compiler)
-        well = total < HELLO_LIMIT
-        wrong += not well
-        print(f"{'ok  ' if well else 'FAIL'} hello, {compiler}: {to_main} instructions to main, "
-              f"{total} to power-off, below {HELLO_LIMIT}")
+        for platform, attached, limit in HELLO:
+            to_main, total = ticks(platform, compiler, **attached)
+            well = total < limit
+            wrong += not well
+            name = manifest.load_platform(platform).name + (", disk and network" if attached else "")
+            print(f"{'ok  ' if well else 'FAIL'} hello on {name}, {compiler}: {to_main} instructions "
+                  f"to main, {total} to power-off, below {limit}")
     large = str(ROOT / "tests/bench/large/platform.toml")
     with tempfile.TemporaryDirectory() as folder:
         costs = {count: ticks(large, "gcc", str(large_tree(Path(folder), count)))[0]
