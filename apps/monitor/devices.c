@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "command.h"
 
+#include <string.h>
+
+static bool with_absent;
+
 static bool names_device(const struct bb_node *node)
 {
-    return node->parent && node->enabled && bb_node_has(node, "compatible");
+    return node->parent && node->enabled && bb_node_has(node, "compatible") &&
+           (with_absent || node->reason.code != BB_REASON_ABSENT);
 }
 
 static bool is_shown(const struct bb_node *node)
@@ -21,7 +26,7 @@ static void show(const struct bb_node *node, int depth)
     char name[64], reason[256];
     const struct bb_device *device = node->device;
     bb_format(name, sizeof(name), "%*s%s", 2 * depth, "", node->name[0] ? node->name : "/");
-    if (device)
+    if (device && node->state == BB_NODE_RUNNING)
         say("%-34s %-26s running  %5zu bytes\n", name, device->driver->name, device->bytes);
     else if (!names_device(node))
         say("%s\n", name);
@@ -36,14 +41,19 @@ static void show(const struct bb_node *node, int depth)
 
 static int run(int argc, char **argv)
 {
-    (void)argv;
-    if (argc != 1)
+    unsigned absent = 0;
+    with_absent = argc == 2 && strcmp(argv[1], "all") == 0;
+    if (argc != 1 && !with_absent)
         return -EINVAL;
     if (!bb_node_root())
         return -ENODEV;
     show(bb_node_root(), 0);
+    bb_for_each_node (node)
+        absent += node->reason.code == BB_REASON_ABSENT;
+    if (absent && !with_absent)
+        say("%u more that could be in this machine and are not: `devices all`\n", absent);
     return 0;
 }
 
-const struct command command_devices = {"devices", "", "the tree: driver, state or reason, memory",
-                                        run, NULL};
+const struct command command_devices = {"devices", "[all]",
+                                        "the tree: driver, state or reason, memory", run, NULL};

@@ -12,6 +12,10 @@ const struct command *const commands[] = {
     &command_store, &command_rtc,     &command_date,    &command_mailbox,
     &command_gpio,  &command_irq,     &command_memory,  &command_read,
     &command_write, &command_uptime,  &command_reboot,  &command_poweroff,
+#if BB_MODULE_FILE
+    &command_block, &command_mount,   &command_umount,  &command_ls,
+    &command_cat,   &command_cp,      &command_mkdir,   &command_rm,
+#endif
     NULL,
 };
 

@@ -115,6 +115,7 @@ static void hostile_try(const struct bb_file_type *const *types, uint8_t *bytes,
                         unsigned long left)
 {
     static struct image image;
+    static char data[20000];
     struct bb_file *file;
     image_start(&image, bytes, size, 512);
     image.left = left;
@@ -123,7 +124,7 @@ static void hostile_try(const struct bb_file_type *const *types, uint8_t *bytes,
         hostile_tree("d:", 0, BB_FILE_READ);
         (void)bb_file_make_directory("d:/made");
         if (bb_file_open("d:/made/file", BB_FILE_WRITE | BB_FILE_CREATE, &file) == 0) {
-            (void)bb_file_write(file, bytes, 20000);
+            (void)bb_file_write(file, data, sizeof(data));
             (void)bb_file_close(file);
         }
         (void)bb_file_rename("d:/made/file", "d:/file");

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "files.h"
+
+#if BB_MODULE_FILE
+#include <string.h>
+
+static bool is_mounted(const char *name)
+{
+    struct bb_file_space space;
+    for (unsigned i = 0; bb_file_space(i, &space); i++)
+        if (strcmp(space.name, name) == 0)
+            return true;
+    return false;
+}
+
+int visit_begin(struct visit *visit, const char *path)
+{
+    size_t length = strcspn(path, ":");
+    *visit = (struct visit){.ours = false};
+    if (!path[length] || length >= sizeof(visit->name)) {
+        say("%s: a path is a disk or a mount, a colon and the rest: disk0p1:/hello.txt\n", path);
+        return -ENOENT;
+    }
+    memcpy(visit->name, path, length);
+    if (is_mounted(visit->name))
+        return 0;
+    struct bb_block *block = bb_block_by_name(visit->name);
+    if (!block) {
+        say("%s: no disk and no mount has this name; `block` and `mount` list them\n", visit->name);
+        return -ENODEV;
+    }
+    int error = bb_file_mount(block, visit->name, 0);
+    if (error == -ENXIO)
+        say("%s: no file system that is known here\n", visit->name);
+    visit->ours = !error;
+    return error;
+}
+
+int visit_end(struct visit *visit, int error)
+{
+    int left = visit->ours ? bb_file_unmount(visit->name) : 0;
+    return error ? error : left;
+}
+
+const char *last_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path + strcspn(path, ":") + 1;
+}
+
+void say_size(uint64_t bytes)
+{
+    static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
+    size_t unit = 0;
+    uint64_t rest = 0;
+    for (; bytes >= 1024 && unit + 1 < BB_ARRAY_SIZE(units); unit++) {
+        rest = bytes % 1024 * 10 / 1024;
+        bytes /= 1024;
+    }
+    if (bytes < 10 && unit)
+        say("%llu.%llu %s", (unsigned long long)bytes, (unsigned long long)rest, units[unit]);
+    else
+        say("%llu %s", (unsigned long long)bytes, units[unit]);
+}
+
+void say_name(const char *name)
+{
+    char shown[BB_FILE_NAME];
+    size_t length = 0;
+    for (; name[length] && length + 1 < sizeof(shown); length++)
+        shown[length] =
+            (unsigned char)name[length] < ' ' || name[length] == 0x7f ? '.' : name[length];
+    shown[length] = '\0';
+    say("%s", shown);
+}
+
+bool complete_block(size_t index, char *word, size_t size)
+{
+    struct bb_block *block = bb_block_first();
+    while (block && index--)
+        block = bb_block_next(block);
+    if (block)
+        bb_format(word, size, "%s", block->face.device->name);
+    return block;
+}
+
+bool complete_path(size_t index, char *word, size_t size)
+{
+    struct bb_file_space space;
+    if (bb_file_space((unsigned)index, &space)) {
+        bb_format(word, size, "%s:/", space.name);
+        return true;
+    }
+    unsigned mounts = 0;
+    while (bb_file_space(mounts, &space))
+        mounts++;
+    if (!complete_block(index - mounts, word, size))
+        return false;
+    bb_format(word + strlen(word), size - strlen(word), ":/");
+    return true;
+}
+#endif

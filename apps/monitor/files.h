@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the commands on files share. They are there where the platform has disks. */
+#ifndef MONITOR_FILES_H
+#define MONITOR_FILES_H
+
+#include <busbar/file.h>
+
+#include "command.h"
+
+/* The mount that a path names, for the time of a command: a device that is not mounted is. */
+struct visit {
+    char name[32];
+    bool ours; /* to be unmounted again */
+};
+
+/* The mount that `path` names is there, or an error; said where it is not plain. */
+int visit_begin(struct visit *visit, const char *path);
+/* Ends it; the error to return, which is `error` unless that is 0. */
+int visit_end(struct visit *visit, int error);
+
+/* The last name of a path. */
+const char *last_name(const char *path);
+/* Bytes as people read them: "1.5 GiB". */
+void say_size(uint64_t bytes);
+/* A name from a medium: what a terminal would obey is shown as a dot. */
+void say_name(const char *name);
+/* Completes with the names of all block devices. */
+bool complete_block(size_t index, char *word, size_t size);
+/* The same, with what makes them the start of a path. */
+bool complete_path(size_t index, char *word, size_t size);
+
+#endif

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "files.h"
+
+#if BB_MODULE_FILE
+static int run(int argc, char **argv)
+{
+    return argc == 2 ? bb_file_unmount(argv[1]) : -EINVAL;
+}
+
+static bool complete(size_t index, char *word, size_t size)
+{
+    struct bb_file_space space;
+    if (!bb_file_space((unsigned)index, &space))
+        return false;
+    bb_format(word, size, "%s", space.name);
+    return true;
+}
+
+const struct command command_umount = {"umount", "NAME",
+                                       "writes all to the medium and ends its use", run, complete};
+#endif
