@@ -10,6 +10,7 @@
 
 #include <lwip/etharp.h>
 #include <lwip/ethip6.h>
+#include <lwip/priv/tcp_priv.h>
 #include <lwip/prot/ieee.h>
 #include <netif/ethernet.h>
 
@@ -29,6 +30,7 @@ enum {
 
 struct bb_tcpip_stats bb_tcpip_counters;
 static struct bb_buffer *descriptors;
+static bool refused; /* a frame, since descriptors were out: lwIP keeps it, and waits to be asked */
 
 _Static_assert(sizeof(struct pbuf_custom) <= BB_BUFFER_HEADROOM - BB_BUFFER_RESERVE,
                "a packet's own fields fit the head room");
@@ -317,6 +319,7 @@ static err_t link_output(struct netif *netif, struct pbuf *p)
         frame = copy_packet(p);
     if (!frame) {
         bb_tcpip_counters.unsent++;
+        refused = true;
         return ERR_MEM;
     }
     if (leave)
@@ -405,6 +408,11 @@ static void run(struct interface *it)
         if (!it->net || it->dead)
             break;
         bb_tcpip_push(it);
+        if (refused && descriptors) {
+            refused = false;
+            tcp_txnow();
+            bb_tcpip_push(it);
+        }
         if (!budget) {
             bb_work_queue(&it->work);
             break;
