@@ -251,21 +251,21 @@ static err_t advance(struct connection *connection)
     return ERR_OK;
 }
 
-/* Memory came back: those that wait for it go on, in turns, all but the one that brought it. */
-static void feed_starved(const struct connection *besides)
+/* Memory came back, enough for one to go on: those that wait for it do so in turns. To write a
+ * piece of a document in vain costs as much as to send it. Not `besides`, who is being called. */
+static void feed_starved(const struct connection *besides, size_t size)
 {
-    static size_t turn;
-    if (!hungry)
+    static size_t turn, back;
+    back += size;
+    if (!hungry || back < sizeof(scratch))
         return;
+    back = 0;
     hungry = false;
     for (size_t i = 0; i < CONNECTIONS && !hungry; i++) {
         struct connection *each = &connections[turn];
-        if (each->pcb && each->starved && each != besides) {
-            each->starved = false;
+        turn = (turn + 1) % CONNECTIONS;
+        if (each->starved && each != besides)
             advance(each);
-        }
-        if (!hungry)
-            turn = (turn + 1) % CONNECTIONS;
     }
 }
 
@@ -301,8 +301,8 @@ static err_t on_received(void *context, struct tcp_pcb *pcb, struct pbuf *buffer
 static err_t on_sent(void *context, struct tcp_pcb *pcb, u16_t length)
 {
     struct connection *connection = context;
-    (void)pcb, (void)length;
-    feed_starved(connection);
+    (void)pcb;
+    feed_starved(connection, length);
     if (!connection || connection->phase == LINGERING)
         return ERR_OK;
     if (connection->phase != READING)
