@@ -21,9 +21,7 @@ void *bb_arena_alloc(size_t size, size_t alignment)
         size_t needed = start > SIZE_MAX - size ? SIZE_MAX : start + size;
         if (needed > reported) {
             reported = needed;
-            bb_print(BB_ERROR,
-                     "the arena is too small: at least %zu bytes needed, %zu there; raise `arena` "
-                     "in the manifest",
+            bb_print(BB_ERROR, "the arena is too small: %zu bytes needed, %zu there: raise `arena`",
                      needed, sizeof(memory));
         }
         return NULL;

@@ -228,15 +228,15 @@ static int bring_up(struct bb_node *node, const struct bb_match *match)
     bb_device_release(device);
     if (bb_node_last() == last && bb_device_newest() == newest && !device->shared)
         bb_arena_reset(mark); /* nothing that stays was allocated after it */
-    return refuse(node, BB_REASON_PROBE_FAILED, error, step, NULL);
+    bool absent = error == -ENOSYS;
+    return refuse(node, absent ? BB_REASON_ABSENT : BB_REASON_PROBE_FAILED, error, step, NULL);
 }
 
 static void report(const struct bb_node *node)
 {
     char reason[200];
     bb_node_reason(node, reason, sizeof(reason));
-    bool lacks = node->reason.code == BB_REASON_PROBE_FAILED && node->reason.error == -ENOSYS;
-    bb_node_print(lacks ? BB_VERBOSE : BB_WARNING, node, "%s", reason);
+    bb_node_print(BB_WARNING, node, "%s", reason);
 }
 
 void bb_device_broken(struct bb_device *device, const char *why, int error)
@@ -277,7 +277,7 @@ int bb_bind(struct bb_node *node)
     node->state = BB_NODE_BINDING;
     int error = bring_up(node, match);
     chain = link.outer;
-    if (error < 0 && !bb_binder.dry)
+    if (error < 0 && node->reason.code != BB_REASON_ABSENT && !bb_binder.dry)
         report(node);
     return error;
 }
@@ -341,6 +341,8 @@ size_t bb_node_reason(const struct bb_node *node, char *buffer, size_t size)
         [BB_REASON_NO_DRIVER] = "no driver in this image knows it",
         [BB_REASON_NO_BUS] = "a driver knows it, but its parent is no bus of that driver",
         [BB_REASON_NO_MEMORY] = "the arena is full: raise `arena` in the manifest",
+        [BB_REASON_ABSENT] = "not in this machine",
+        [BB_REASON_BROKEN] = "stopped",
         [BB_REASON_REMOVED] = "removed",
     };
     const struct bb_reason *reason = &node->reason;
@@ -360,9 +362,8 @@ size_t bb_node_reason(const struct bb_node *node, char *buffer, size_t size)
         return bb_format(buffer, size, "probe of %s failed at %s: %s",
                          node->driver ? node->driver->name : "its driver",
                          reason->step ? reason->step : "its start", bb_error_name(reason->error));
-    if (reason->code == BB_REASON_BROKEN)
-        return bb_format(buffer, size, "stopped: %s (%s)", reason->step,
-                         bb_error_name(reason->error));
+    if (reason->code == BB_REASON_BROKEN || reason->code == BB_REASON_ABSENT)
+        return bb_format(buffer, size, "%s: %s", text, reason->step ? reason->step : "its probe");
     if (reason->code == BB_REASON_NONE && (node->state == BB_NODE_RUNNING || !node->enabled))
         text = node->enabled ? "running" : plain[BB_REASON_DISABLED];
     else if (reason->code == BB_REASON_NO_DRIVER && bb_node_is_bus(node))

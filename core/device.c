@@ -13,16 +13,9 @@ static struct bb_device *current; /* at work now */
 
 #ifdef BB_TEST
 int bb_fault_at; /* the n-th acquisition from now fails; 0: none */
-
-static bool fault_due(void)
-{
-    return bb_fault_at > 0 && --bb_fault_at == 0;
-}
+#define FAULT_DUE (bb_fault_at > 0 && --bb_fault_at == 0)
 #else
-static inline bool fault_due(void)
-{
-    return false;
-}
+#define FAULT_DUE false
 #endif
 
 struct bb_device *bb_device_first(void)
@@ -51,7 +44,7 @@ int bb_acquire(struct bb_device *device, struct bb_resource *resource, const cha
                void (*release)(struct bb_resource *resource))
 {
     device->step = what;
-    if (fault_due())
+    if (FAULT_DUE)
         return -ENOMEM;
     *resource = (struct bb_resource){device->resources, release, what};
     device->resources = resource;
@@ -66,7 +59,7 @@ int bb_fail(struct bb_device *device, const char *step, int error)
 
 void *bb_device_alloc(struct bb_device *device, size_t size, size_t alignment)
 {
-    void *memory = fault_due() ? NULL : bb_arena_alloc(size, alignment);
+    void *memory = FAULT_DUE ? NULL : bb_arena_alloc(size, alignment);
     if (memory)
         device->bytes += size;
     else

@@ -112,8 +112,9 @@ static const char *state_of(const struct bb_node *node)
     switch (node->reason.code) {
     case BB_REASON_WAITING:
         return "waiting";
+    case BB_REASON_ABSENT:
+        return "absent";
     case BB_REASON_PROBE_FAILED:
-        return node->reason.error == -ENOSYS ? "absent" : "failed";
     case BB_REASON_CYCLE:
     case BB_REASON_NO_MEMORY:
     case BB_REASON_BROKEN:

@@ -40,6 +40,7 @@ enum bb_reason_code {
     BB_REASON_WAITING,      /* the provider `culprit` is not running */
     BB_REASON_CYCLE,        /* it needs itself; the log has the chain */
     BB_REASON_PROBE_FAILED, /* `error` at `step` */
+    BB_REASON_ABSENT,       /* this machine lacks `step` */
     BB_REASON_NO_MEMORY,    /* the arena is too small; the log says how much was needed */
     BB_REASON_BROKEN, /* it ran, and was given up: `step` says why, `error` what its calls answer */
     BB_REASON_REMOVED,

@@ -89,6 +89,7 @@ static const char *reason_code(const struct bb_node *node, const struct bb_drive
         return "probe-failed";
     case BB_REASON_NONE:
     case BB_REASON_NO_DRIVER:
+    case BB_REASON_ABSENT:
     case BB_REASON_BROKEN:
     case BB_REASON_REMOVED:
         break;
