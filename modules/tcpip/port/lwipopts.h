@@ -52,6 +52,7 @@
 #define PBUF_POOL_SIZE 8
 #define PBUF_POOL_BUFSIZE 256
 #define IP_REASS_MAX_PBUFS 32
+#define IPV6_FRAG_COPYHEADER 1 /* its notes hold a pointer, and do not fit the header */
 #define ARP_TABLE_SIZE 32
 #define LWIP_ND6_NUM_NEIGHBORS 32
 #define LWIP_ND6_NUM_DESTINATIONS 32

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Frames that libFuzzer thinks of, through the glue into the stack: a TCP and a UDP server listen,
+ * a connection, a DNS question and DHCP are under way. Checksums count as right, so that more than
+ * the first check is reached. An input is frames: two bytes of length, low first, one of time that
+ * passes, in ms and squared, then the frame.
+ */
+#include <busbar/tcpip.h>
+
+#include <lwip/priv/tcp_priv.h>
+
+#include "fake_net.h"
+
+static struct tcp_pcb *client;
+
+static err_t echo(void *context, struct tcp_pcb *pcb, struct pbuf *p, err_t error)
+{
+    (void)context, (void)error;
+    if (!p) {
+        if (tcp_close(pcb) == ERR_OK)
+            return ERR_OK;
+        tcp_abort(pcb);
+        return ERR_ABRT;
+    }
+    for (struct pbuf *q = p; q; q = q->next)
+        (void)tcp_write(pcb, q->payload, q->len, TCP_WRITE_FLAG_COPY);
+    tcp_recved(pcb, p->tot_len);
+    pbuf_free(p);
+    return ERR_OK;
+}
+
+static void lost(void *context, err_t error)
+{
+    (void)error;
+    if (context)
+        client = NULL;
+}
+
+static err_t accepted(void *context, struct tcp_pcb *pcb, err_t error)
+{
+    (void)context, (void)error;
+    if (!pcb)
+        return ERR_VAL;
+    tcp_recv(pcb, echo);
+    tcp_err(pcb, lost);
+    return ERR_OK;
+}
+
+static void datagram(void *context, struct udp_pcb *pcb, struct pbuf *p, const ip_addr_t *from,
+                     u16_t port)
+{
+    (void)context;
+    udp_sendto(pcb, p, from, port);
+    pbuf_free(p);
+}
+
+static void found(const char *name, const ip_addr_t *address, void *context)
+{
+    (void)name, (void)address, (void)context;
+}
+
+static void begin_once(void)
+{
+    world_start(1000000000);
+    fake_begin(BB_NET_CHECKS_CHECKSUM);
+    fake_check(bb_tcpip_start(&fake.net, NULL) == 0, "cannot start");
+    struct tcp_pcb *listener = tcp_new_ip_type(IPADDR_TYPE_ANY);
+    tcp_bind(listener, IP_ANY_TYPE, 7);
+    listener = tcp_listen(listener);
+    tcp_accept(listener, accepted);
+    struct udp_pcb *udp = udp_new_ip_type(IPADDR_TYPE_ANY);
+    udp_bind(udp, IP_ANY_TYPE, 7);
+    udp_recv(udp, datagram, NULL);
+    fake_run(100 * BB_MSEC);
+}
+
+static void begin(void)
+{
+    struct netif *netif = bb_tcpip_netif(NULL);
+    ip4_addr_t address, mask, gateway;
+    ip_addr_t peer, server;
+    IP4_ADDR(&address, 10, 0, 2, 15);
+    IP4_ADDR(&mask, 255, 255, 255, 0);
+    IP4_ADDR(&gateway, 10, 0, 2, 2);
+    netif_set_addr(netif, &address, &mask, &gateway);
+    NETIF_SET_CHECKSUM_CTRL(netif, 0x00ff); /* makes all, checks none */
+    IP_ADDR4(&peer, 10, 0, 2, 2);
+    IP_ADDR4(&server, 10, 0, 2, 3);
+    dns_setserver(0, &server);
+    (void)dns_gethostbyname("busbar.example", &server, found, NULL);
+    client = tcp_new();
+    if (!client)
+        return;
+    tcp_arg(client, &client);
+    tcp_err(client, lost);
+    tcp_recv(client, echo);
+    tcp_bind(client, NULL, 4000);
+    (void)tcp_connect(client, &peer, 80, accepted);
+}
+
+/* No connection lives on into the next input. */
+static void end(void)
+{
+    while (tcp_active_pcbs)
+        tcp_abort(tcp_active_pcbs);
+    while (tcp_tw_pcbs)
+        tcp_abort(tcp_tw_pcbs);
+    client = NULL;
+    fake_run(20 * BB_MSEC);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static bool begun;
+    if (!begun)
+        begin_once();
+    begun = true;
+    begin();
+    while (size > 3) {
+        size_t length = (size_t)data[0] | (size_t)data[1] << 8;
+        uint64_t time = data[2];
+        data += 3, size -= 3;
+        if (length > size)
+            length = size;
+        (void)fake_give(data, (unsigned)length, BB_BUFFER_CHECKSUM_GOOD);
+        fake_run(BB_MSEC + time * time * BB_MSEC);
+        data += length, size -= length;
+    }
+    end();
+    return 0;
+}
