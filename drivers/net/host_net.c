@@ -57,7 +57,7 @@ struct host_net {
     struct bb_work work;
     Slirp *slirp;
     int fd; /* of the TAP device */
-    bool started, busy, armed, full, down;
+    bool started, busy, armed, full;
     struct frames empty, received, sent;
     struct slirp_timer timers[TIMERS];
     struct pollfd *list;
@@ -250,8 +250,6 @@ static uint64_t list_descriptors(struct host_net *self, struct pollfd *list, uns
     self->room = room;
     self->listed = 0;
     if (!self->slirp) {
-        if (self->down)
-            return now + BB_SEC;
         if (room)
             list[self->listed++] = (struct pollfd){.fd = self->fd, .events = POLLIN};
         return NEVER;
@@ -290,19 +288,18 @@ static void look_at_tap(struct host_net *self)
         else
             put(&self->empty, buffer);
         if (length < 0) {
-            /* EIO: the host has the interface down; nothing tells when it is up again. */
-            self->down = errno != EAGAIN && errno != EINTR;
-            break;
+            if (errno != EAGAIN && errno != EINTR)
+                bb_net_failed(&self->net, "the TAP device is gone", -EIO);
+            return;
         }
         self->net.stats.errors += !taken;
     }
-    bb_net_link(&self->net, !self->down);
 }
 
 /* Not from within libslirp, which calls us. */
 static void look(struct host_net *self)
 {
-    if (self->busy || !self->started || !has_room(self))
+    if (self->busy || !self->started || self->net.failed || !has_room(self))
         return;
     self->busy = true;
     if (self->slirp)
@@ -319,7 +316,7 @@ static unsigned host_net_list(struct bb_host_source *source, struct pollfd *list
         source->deadline = monotonic() + BB_MSEC;
         return 0;
     }
-    if (!has_room(self))
+    if (self->net.failed || !has_room(self))
         return 0;
     source->deadline = list_descriptors(self, list, room);
     return self->listed;
@@ -421,7 +418,7 @@ static int host_net_start(struct bb_net *net)
 {
     struct host_net *self = of(net);
     self->busy = true; /* until it is whole */
-    self->armed = self->full = self->down = false;
+    self->armed = self->full = false;
     int error = self->tap ? start_tap(self) : start_slirp(self);
     self->busy = false;
     if (error)
@@ -453,6 +450,11 @@ static void host_net_stop(struct bb_net *net)
 }
 
 /* ---- Frames ---- */
+
+static int why_not(const struct bb_net *net, unsigned queue)
+{
+    return net->failed ? -EIO : queue ? -EINVAL : 0;
+}
 
 static int refuse(const struct bb_buffer *frame)
 {
@@ -493,7 +495,7 @@ static int host_net_send(struct bb_net *net, unsigned queue, struct bb_buffer *c
 {
     struct host_net *self = of(net);
     unsigned taken = 0;
-    int error = queue ? -EINVAL : 0;
+    int error = why_not(net, queue);
     if (!self->started || self->busy)
         return error;
     self->busy = true;
@@ -517,7 +519,8 @@ static int host_net_sent(struct bb_net *net, unsigned queue, struct bb_buffer **
                          unsigned limit)
 {
     struct host_net *self = of(net);
-    int count = queue ? -EINVAL : take_batch(&self->sent, frames, limit);
+    int error = why_not(net, queue);
+    int count = error ? error : take_batch(&self->sent, frames, limit);
     if (count > 0)
         self->full = false;
     return count;
@@ -526,7 +529,8 @@ static int host_net_sent(struct bb_net *net, unsigned queue, struct bb_buffer **
 static int host_net_receive(struct bb_net *net, unsigned queue, struct bb_buffer **frames,
                             unsigned limit)
 {
-    return queue ? -EINVAL : take_batch(&of(net)->received, frames, limit);
+    int error = why_not(net, queue);
+    return error ? error : take_batch(&of(net)->received, frames, limit);
 }
 
 static int host_net_refill(struct bb_net *net, unsigned queue, struct bb_buffer *const *buffers,
@@ -534,8 +538,9 @@ static int host_net_refill(struct bb_net *net, unsigned queue, struct bb_buffer 
 {
     struct host_net *self = of(net);
     unsigned taken = 0;
-    if (queue)
-        return -EINVAL;
+    int error = why_not(net, queue);
+    if (error)
+        return error;
     for (; self->started && taken < count; taken++) {
         if (self->empty.count + self->received.count >= DEPTH)
             break;
@@ -547,7 +552,7 @@ static int host_net_refill(struct bb_net *net, unsigned queue, struct bb_buffer 
 static bool host_net_arm(struct bb_net *net, unsigned queue)
 {
     struct host_net *self = of(net);
-    bool now = !queue && (self->received.count || self->full);
+    bool now = why_not(net, queue) || self->received.count || self->full;
     self->armed = !now;
     return now;
 }

@@ -1,0 +1,458 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* net/host_net on libslirp: addresses asked for, the router pinged, a port forwarded. */
+#define _GNU_SOURCE
+#include "harness.h"
+
+#include <arpa/inet.h>
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <busbar/net.h>
+#include <busbar/poll.h>
+#include <busbar/time.h>
+
+enum { ARP = 0x0806, IP = 0x0800, ICMP = 1, TCP = 6, UDP = 17 };
+
+static const uint8_t router[] = {10, 0, 2, 2}, self[] = {10, 0, 2, 15}, nobody[4];
+static struct bb_net *net;
+static uint8_t router_mac[6];
+static unsigned readies;
+
+static void ready(struct bb_net_client *client, unsigned queue)
+{
+    (void)client, (void)queue;
+    readies++;
+}
+
+static struct bb_net_client client = {.ready = ready};
+
+static void start(const char *line)
+{
+    tree_begin(2, 2);
+    tree_device("timer", "busbar,host-timer");
+    tree_close();
+    tree_device("net", "busbar,host-net");
+    tree_close();
+    boot(line);
+    net = face_at(net, "/net");
+}
+
+static unsigned descriptors(void)
+{
+    unsigned count = 0;
+    DIR *folder = opendir("/proc/self/fd");
+    while (readdir(folder))
+        count++;
+    closedir(folder);
+    return count;
+}
+
+static void put16(uint8_t *at, unsigned value)
+{
+    at[0] = (uint8_t)(value >> 8);
+    at[1] = (uint8_t)value;
+}
+
+static unsigned get16(const uint8_t *at)
+{
+    return (unsigned)at[0] << 8 | at[1];
+}
+
+static uint16_t sum(const uint8_t *at, size_t size)
+{
+    uint32_t total = 0;
+    for (size_t i = 0; i < size; i += 2)
+        total += (uint32_t)at[i] << 8 | (i + 1 < size ? at[i + 1] : 0);
+    while (total >> 16)
+        total = (total & 0xffff) + (total >> 16);
+    return (uint16_t)~total;
+}
+
+/* A frame with room for `payload` bytes, split in parts of `part` bytes (0: one). */
+static void give(const uint8_t *frame, size_t size, size_t part)
+{
+    struct bb_buffer *first = NULL;
+    for (size_t end = size, begin; end; end = begin) {
+        begin = part ? (end - 1) / part * part : 0;
+        struct bb_buffer *buffer = bb_buffer_get();
+        assert_non_null(buffer);
+        memcpy(buffer->data, frame + begin, end - begin);
+        buffer->length = (uint32_t)(end - begin);
+        if (first)
+            bb_buffer_chain(buffer, first);
+        first = buffer;
+    }
+    struct bb_buffer *back = NULL;
+    assert_int_equal(bb_net_send(net, 0, &first, 1), 1);
+    assert_int_equal(bb_net_sent(net, 0, &back, 1), 1);
+    assert_ptr_equal(back, first);
+    bb_buffer_put(back);
+}
+
+static size_t ethernet(uint8_t *frame, const uint8_t *to, unsigned type)
+{
+    memcpy(frame, to ? to : (const uint8_t *)"\xff\xff\xff\xff\xff\xff", 6);
+    memcpy(frame + 6, net->mac, 6);
+    put16(frame + 12, type);
+    return 14;
+}
+
+static size_t ip(uint8_t *frame, uint8_t protocol, const uint8_t *from, const uint8_t *to,
+                 size_t payload)
+{
+    uint8_t *header = frame + ethernet(frame, protocol == UDP ? NULL : router_mac, IP);
+    memset(header, 0, 20);
+    header[0] = 0x45;
+    put16(header + 2, (unsigned)(20 + payload));
+    header[8] = 64;
+    header[9] = protocol;
+    memcpy(header + 12, from, 4);
+    memcpy(header + 16, to, 4);
+    put16(header + 10, sum(header, 20));
+    return 34;
+}
+
+static uint8_t got[1600];
+static size_t got_size;
+
+/* A frame that `wanted` takes, within two seconds; sleeps in between, as a program does. */
+static bool await(bool (*wanted)(const uint8_t *frame, size_t size))
+{
+    uint64_t end = bb_time() + 2 * BB_SEC;
+    do {
+        struct bb_buffer *frame;
+        bool found = false;
+        while (!found && bb_net_receive(net, 0, &frame, 1) == 1) {
+            assert_true(frame->length >= 14 && frame->length <= sizeof(got));
+            assert_int_equal(frame->parts, 1);
+            memcpy(got, frame->data, got_size = frame->length);
+            found = wanted(got, got_size);
+            assert_int_equal(bb_net_refill(net, 0, &frame, 1), 1);
+        }
+        if (found)
+            return true;
+        if (!bb_net_arm(net, 0))
+            bb_sleep(20 * BB_MSEC);
+    } while (bb_time() < end);
+    return false;
+}
+
+static bool is_arp_reply(const uint8_t *frame, size_t size)
+{
+    return size >= 42 && get16(frame + 12) == ARP && get16(frame + 20) == 2 &&
+           memcmp(frame + 28, router, 4) == 0;
+}
+
+static bool is_arp_request(const uint8_t *frame, size_t size)
+{
+    return size >= 42 && get16(frame + 12) == ARP && get16(frame + 20) == 1 &&
+           memcmp(frame + 38, self, 4) == 0;
+}
+
+static bool is_ip(const uint8_t *frame, size_t size, uint8_t protocol)
+{
+    return size >= 42 && get16(frame + 12) == IP && frame[14] == 0x45 && frame[23] == protocol;
+}
+
+static bool is_offer(const uint8_t *frame, size_t size)
+{
+    return is_ip(frame, size, UDP) && size > 290 && get16(frame + 36) == 68 && frame[42] == 2;
+}
+
+static bool is_echo_reply(const uint8_t *frame, size_t size)
+{
+    return is_ip(frame, size, ICMP) && frame[34] == 0 && get16(frame + 38) == 0x1234;
+}
+
+static bool is_syn(const uint8_t *frame, size_t size)
+{
+    return is_ip(frame, size, TCP) && get16(frame + 36) == 80 && (frame[47] & 0x12) == 2;
+}
+
+static bool is_request_or_syn(const uint8_t *frame, size_t size)
+{
+    return is_arp_request(frame, size) || is_syn(frame, size);
+}
+
+static void arp(unsigned operation, const uint8_t *to_mac, const uint8_t *to)
+{
+    uint8_t frame[64] = {0}, *at = frame + ethernet(frame, to_mac, ARP);
+    memcpy(at, "\0\1\10\0\6\4", 6);
+    put16(at + 6, operation);
+    memcpy(at + 8, net->mac, 6);
+    memcpy(at + 14, self, 4);
+    if (to_mac)
+        memcpy(at + 18, to_mac, 6);
+    memcpy(at + 24, to, 4);
+    give(frame, 42, 0);
+}
+
+static void find_router(void)
+{
+    arp(1, NULL, router);
+    assert_true(await(is_arp_reply));
+    memcpy(router_mac, got + 22, 6);
+}
+
+static void test_nothing_happens_before_open(void **state)
+{
+    (void)state;
+    unsigned before = descriptors();
+    start("host_net.forward=18080:80");
+    assert_int_equal(descriptors(), before);
+    struct bb_buffer *frame = NULL;
+    assert_int_equal(bb_net_receive(net, 0, &frame, 1), 0);
+    assert_int_equal(bb_net_open(net, &client), 0);
+    unsigned full = bb_buffer_free();
+    find_router();
+    bb_net_close(net);
+    assert_int_equal(descriptors(), before);
+    assert_int_equal(bb_buffer_free(), full + net->depth / 2);
+    assert_int_equal(bb_net_open(net, &client), 0); /* and once more */
+    find_router();
+    must_remove("/net");
+    assert_int_equal(descriptors(), before);
+    assert_int_equal(bb_net_receive(net, 0, &frame, 1), -ENODEV);
+    bb_net_close(net);
+}
+
+static void test_dhcp(void **state)
+{
+    (void)state;
+    uint8_t frame[400] = {0}, *udp = frame + 34, *message = udp + 8;
+    size_t size = 8 + 250;
+    start(NULL);
+    assert_int_equal(bb_net_open(net, &client), 0);
+    ip(frame, UDP, nobody, (const uint8_t *)"\xff\xff\xff\xff", size);
+    put16(udp, 68);
+    put16(udp + 2, 67);
+    put16(udp + 4, (unsigned)size);
+    memcpy(message,
+           "\1\1\6\0"
+           "abcd",
+           8);
+    memcpy(message + 28, net->mac, 6);
+    memcpy(message + 236, "\x63\x82\x53\x63\x35\1\1\xff", 8); /* DISCOVER */
+    give(frame, 34 + size, 0);
+    assert_true(await(is_offer));
+    assert_memory_equal(got + 42 + 16, self, 4);
+    assert_true(net->stats.sent == 1 && net->stats.received >= 1);
+    assert_int_equal(net->stats.sent_bytes, 34 + size);
+    bb_net_close(net);
+}
+
+static void ping(size_t payload, size_t part)
+{
+    uint8_t frame[1514] = {0}, *icmp = frame + 34;
+    ip(frame, ICMP, self, router, 8 + payload);
+    icmp[0] = 8;
+    put16(icmp + 4, 0x1234);
+    for (size_t i = 0; i < payload; i++)
+        icmp[8 + i] = (uint8_t)(i * 3);
+    put16(icmp + 2, sum(icmp, 8 + payload));
+    give(frame, 42 + payload, part);
+    assert_true(await(is_echo_reply));
+    assert_int_equal(got_size < 60 ? 60 : got_size, 42 + payload < 60 ? 60 : 42 + payload);
+    assert_memory_equal(got + 42, icmp + 8, payload);
+}
+
+static void test_ping(void **state)
+{
+    (void)state;
+    start(NULL);
+    assert_int_equal(bb_net_open(net, &client), 0);
+    find_router();
+    ping(56, 0);
+    ping(1472, 0);   /* the largest */
+    ping(1472, 200); /* of 8 parts */
+    ping(0, 7);
+    for (unsigned i = 0; i < 1000; i++) /* more than there are buffers */
+        ping(64, 0);
+    assert_int_equal(net->stats.dropped, 0);
+    assert_int_equal(net->stats.errors, 0);
+    bb_net_close(net);
+}
+
+static void test_frames_that_are_refused(void **state)
+{
+    (void)state;
+    start(NULL);
+    assert_int_equal(bb_net_open(net, &client), 0);
+    struct bb_buffer *frame = bb_buffer_get();
+    static const uint32_t wrong[] = {0, 13, 1515, 1900};
+    for (size_t i = 0; i < BB_ARRAY_SIZE(wrong); i++) {
+        frame->length = wrong[i];
+        assert_int_equal(bb_net_send(net, 0, &frame, 1), -EINVAL);
+    }
+    frame->length = 60;
+    memset(frame->data, 0, 60);
+    assert_int_equal(bb_net_send(net, 1, &frame, 1), -EINVAL);
+    frame->flags = BB_BUFFER_CHECKSUM_NEEDED;
+    assert_int_equal(bb_net_send(net, 0, &frame, 1), -EINVAL);
+    frame->flags = 0;
+    assert_int_equal(bb_net_send(net, 0, &frame, 1), 1);
+    bb_net_close(net); /* with the frame */
+    assert_int_equal(bb_buffer_free(), 256);
+}
+
+/* Whatever is in a frame, nothing but answers comes of it. */
+static void test_garbage(void **state)
+{
+    (void)state;
+    uint8_t frame[1514];
+    uint64_t random = 88172645463325252u;
+    start("host_net.restricted=yes");
+    assert_int_equal(bb_net_open(net, &client), 0);
+    find_router();
+    for (unsigned round = 0; round < 3000; round++) {
+        size_t size = 14 + random % 1500;
+        for (size_t i = 0; i < size; i++) {
+            random ^= random << 13, random ^= random >> 7, random ^= random << 17;
+            frame[i] = (uint8_t)random;
+        }
+        if (round % 3 == 1)
+            ip(frame, (uint8_t)(round % 2 ? ICMP : 99), self, router, size % 64);
+        else if (round % 3 == 2)
+            ethernet(frame, NULL, ARP);
+        give(frame, size, 0);
+        struct bb_buffer *answer;
+        while (bb_net_receive(net, 0, &answer, 1) == 1)
+            assert_int_equal(bb_net_refill(net, 0, &answer, 1), 1);
+    }
+    find_router();
+    bb_net_close(net);
+}
+
+static uint16_t free_port(void)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof(address);
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&address, size), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &size), 0);
+    close(fd);
+    return ntohs(address.sin_port);
+}
+
+static int connect_to(uint32_t host, uint16_t port)
+{
+    struct sockaddr_in address = {
+        .sin_family = AF_INET, .sin_addr.s_addr = htonl(host), .sin_port = htons(port)};
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    if (connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0)
+        return fd;
+    close(fd);
+    return -1;
+}
+
+static void test_forward(void **state)
+{
+    (void)state;
+    static char line[80];
+    uint16_t port = free_port();
+    snprintf(line, sizeof(line), "host_net.forward=udp:%u:7,tcp:%u:80", port, port);
+    start(line);
+    assert_true(connect_to(INADDR_LOOPBACK, port) < 0);
+    assert_int_equal(bb_net_open(net, &client), 0);
+    find_router();
+    assert_true(connect_to(INADDR_LOOPBACK + 1, port) < 0); /* 127.0.0.1 and no other address */
+    int fd = connect_to(INADDR_LOOPBACK, port);
+    assert_true(fd >= 0); /* by libslirp; now it is our turn */
+    readies = 0;
+    assert_false(bb_net_arm(net, 0));
+    bb_sleep(300 * BB_MSEC);
+    assert_int_equal(readies, 1);
+    assert_true(await(is_request_or_syn));
+    if (is_arp_request(got, got_size)) {
+        arp(2, router_mac, router);
+        assert_true(await(is_syn));
+    }
+    close(fd);
+    bb_net_close(net);
+}
+
+static void test_forwards_that_are_wrong(void **state)
+{
+    (void)state;
+    static const char *const wrong[] = {"80",  "80:",    ":80",   "0:80", "80:0",  "65536:80",
+                                        "a:b", "80:80;", "-1:80", "tcp:", "udp::", "8080 :80"};
+    static char line[80];
+    uint16_t port = free_port();
+    int taken = socket(AF_INET, SOCK_STREAM, 0);
+    struct sockaddr_in address = {
+        .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons(port)};
+    assert_int_equal(bind(taken, (struct sockaddr *)&address, sizeof(address)), 0);
+    assert_int_equal(listen(taken, 1), 0);
+    snprintf(line, sizeof(line), "host_net.forward=%u:80", port);
+    start(line);
+    assert_int_equal(bb_net_open(net, &client), 0);
+    assert_int_equal(logged("cannot be had"), 1);
+    find_router(); /* the rest works */
+    bb_net_close(net);
+    struct host_net_parameters {
+        struct bb_device device;
+        struct bb_net net;
+        const char *forward;
+    } *parameters = (void *)net->face.device;
+    for (size_t i = 0; i < BB_ARRAY_SIZE(wrong); i++) {
+        parameters->forward = wrong[i];
+        assert_int_equal(bb_net_open(net, &client), 0);
+        bb_net_close(net);
+        assert_int_equal(logged("is not HOST:GUEST"), i + 1);
+    }
+    close(taken);
+}
+
+static void test_tap(void **state)
+{
+    (void)state;
+    start("host_net.tap=bbtest0");
+    int error = bb_net_open(net, &client);
+    if (error) {
+        assert_true(error == -EPERM || error == -ENXIO);
+        assert_int_equal(logged("no TAP device bbtest0"), 1);
+        print_message("[  SKIPPED ] no rights to make a TAP device\n");
+        return;
+    }
+    if (system("ip link set bbtest0 up 2>/dev/null && ip addr add 10.0.2.2/24 dev bbtest0") == 0) {
+        find_router();
+        ping(1000, 200);
+        assert_int_equal(system("ip link del bbtest0"), 0);
+        bb_sleep(50 * BB_MSEC);
+        assert_true(net->failed);
+        assert_int_equal(logged("the TAP device is gone"), 1);
+        struct bb_buffer *frame;
+        assert_int_equal(bb_net_receive(net, 0, &frame, 1), -EIO);
+    } else {
+        print_message("[  SKIPPED ] no `ip` to set a TAP device up\n");
+    }
+    bb_net_close(net);
+}
+
+static void test_tap_name(void **state)
+{
+    (void)state;
+    start("host_net.tap=a-name-that-is-too-long-for-linux");
+    assert_int_equal(bb_net_open(net, &client), -EINVAL);
+}
+
+int main(void)
+{
+    static const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_nothing_happens_before_open),
+        cmocka_unit_test(test_dhcp),
+        cmocka_unit_test(test_ping),
+        cmocka_unit_test(test_frames_that_are_refused),
+        cmocka_unit_test(test_garbage),
+        cmocka_unit_test(test_forward),
+        cmocka_unit_test(test_forwards_that_are_wrong),
+        cmocka_unit_test(test_tap),
+        cmocka_unit_test(test_tap_name),
+    };
+    return run_apart(tests, BB_ARRAY_SIZE(tests));
+}
