@@ -12,6 +12,7 @@
 #include <linux/if.h>
 #include <linux/if_tun.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -391,6 +392,7 @@ static int start_slirp(struct host_net *self)
     (void)inet_pton(AF_INET6, "fec0::", &config.vprefix_addr6);
     (void)inet_pton(AF_INET6, "fec0::2", &config.vhost6);
     (void)inet_pton(AF_INET6, "fec0::3", &config.vnameserver6);
+    (void)signal(SIGPIPE, SIG_IGN); /* libslirp writes to sockets that their peer has closed */
     self->slirp = slirp_new(&config, &slirp_calls, self);
     if (!self->slirp)
         return -EIO;
