@@ -151,9 +151,10 @@ void bb_block_complete(struct bb_block *block, struct bb_block_request *request,
 static void set_limits(struct bb_block *block)
 {
     bool none = block->broken || !block->watched;
-    block->limits[BB_BLOCK_READ] = none ? 0 : block->capacity;
-    block->limits[BB_BLOCK_WRITE] =
-        none || block->features & BB_BLOCK_READ_ONLY ? 0 : block->capacity;
+    uint32_t most =
+        block->max_blocks < block->capacity ? block->max_blocks : (uint32_t)block->capacity;
+    block->plain[BB_BLOCK_READ] = none ? 0 : most;
+    block->plain[BB_BLOCK_WRITE] = none || block->features & BB_BLOCK_READ_ONLY ? 0 : most;
 }
 
 void bb_block_resize(struct bb_block *block, uint64_t capacity)

@@ -80,13 +80,17 @@ struct slot {
 enum mode { SLOTS, CHAINS, DEAD };
 
 struct queue {
-    struct slot **free; /* the next one; below the last is a NULL */
+    struct slot **free;                      /* the next one; below the last is a NULL */
+    uint16_t *available;                     /* the ring's entries, */
+    const struct bb_ring_used_element *used; /* again, */
+    const uint16_t *event;                   /* and at which the device wants to be notified */
     struct slot *slots;
-    struct slot **all_free; /* that NULL */
+    uint32_t mask; /* size of the ring - 1 */
+    uint8_t mode;  /* enum mode */
+    struct slot **all_free;
     struct table *tables;
-    uint8_t mode; /* enum mode */
     struct bb_ring ring;
-};
+} __attribute__((aligned(256)));
 
 struct virtio_block {
     struct bb_device device;
@@ -221,60 +225,62 @@ static int put_longer(struct virtio_block *chip, struct queue *queue,
     }
     fill(&table->entries[at], &slot->status, 1, BB_RING_WRITE, 0);
     point(queue, slot, table->entries, at + 1);
-    struct bb_ring *ring = &queue->ring;
-    ring->available->entries[ring->head++ & (ring->size - 1)] = slot->id;
     return 0;
 }
 
 /* ---- Submitting ---- */
 
-BB_RING_INLINE bool put_plain(struct virtio_block *chip, struct bb_block_request *request,
-                              enum bb_block_op op, struct slot ***free)
+BB_RING_INLINE bool put_plain(const struct bb_block_check check, unsigned shift, uint64_t rest,
+                              struct slot *slot, struct bb_block_request *request,
+                              enum bb_block_op op)
 {
-    struct slot *slot = **free;
-    bool read = op == BB_BLOCK_READ;
-    if (!slot || !bb_block_fits(&chip->block, request, op, 1))
+    if (!slot || !bb_block_fits(check, request))
         return false;
     const struct bb_block_segment *segment = request->segments;
-    (*free)--;
-    slot->header = (struct header){op, 0, request->block << chip->shift};
+    uint64_t length = segment->length;
+    slot->header = (struct header){op, 0, request->block << shift};
     slot->entries[1].address = (uintptr_t)segment->data;
-    slot->entries[1].rest =
-        REST(read ? BB_RING_NEXT | BB_RING_WRITE : BB_RING_NEXT, 2) + segment->length;
+    slot->entries[1].rest = rest + length;
     slot->request = request;
-    slot->outcome = read ? segment->length : 0;
+    slot->outcome = op == BB_BLOCK_READ ? length : 0;
     return true;
 }
 
-/* What was put since the device was told last: shows it, and notifies where that is wanted. */
-BB_RING_INLINE void publish(struct bb_ring *ring, uint16_t count)
+/* Shows the device `count` requests more, and notifies it where it wants that. */
+BB_RING_INLINE void publish(struct queue *queue, unsigned head, unsigned count)
 {
-    uint16_t head = ring->head;
-    __atomic_store_n(&ring->available->index, head, __ATOMIC_RELEASE);
+    struct bb_ring *ring = &queue->ring;
+    ring->head = (uint16_t)head;
+    __atomic_store_n(queue->available - 1, (uint16_t)head, __ATOMIC_RELEASE);
     __atomic_thread_fence(__ATOMIC_SEQ_CST); /* it sees the index, or we see what it asks for */
-    uint16_t event =
-        __atomic_load_n((const uint16_t *)&ring->used->entries[ring->size], __ATOMIC_RELAXED);
-    if ((uint16_t)(event - head + count) < count)
+    if ((uint16_t)(__atomic_load_n(queue->event, __ATOMIC_RELAXED) - head + count) < count)
         bb_arch_write32(ring->notify, ring->notify_value);
 }
 
 static BB_NOINLINE int submit_chains(struct virtio_block *chip, struct queue *queue,
                                      struct bb_block_request *const *requests, unsigned count);
 
-/* Goes on from where a batch met something else than a plain request, or a queue that is full. */
+/* Goes on from where a batch met something else than a plain read, or a queue that is full. */
 static BB_NOINLINE int submit_rest(struct virtio_block *chip, struct queue *queue,
                                    struct bb_block_request *const *requests, unsigned i,
                                    unsigned count)
 {
+    unsigned head = queue->ring.head + i;
     int error = 0;
-    if (queue->mode == DEAD)
-        return -EIO;
-    if (queue->mode == CHAINS)
-        return submit_chains(chip, queue, requests, count);
-    for (; i < count && !error; i += !error)
-        error = put_longer(chip, queue, requests[i]);
+    if (queue->mode != SLOTS)
+        return queue->mode == DEAD ? -EIO : submit_chains(chip, queue, requests, count);
+    for (; i < count; i++, head++) {
+        const struct bb_block_check check = bb_block_check(&chip->block, BB_BLOCK_WRITE);
+        struct slot *slot = *queue->free;
+        if (requests[i]->shape == BB_BLOCK_PLAIN(BB_BLOCK_WRITE) &&
+            put_plain(check, chip->shift, REST(BB_RING_NEXT, 2), slot, requests[i], BB_BLOCK_WRITE))
+            queue->free--;
+        else if ((error = put_longer(chip, queue, requests[i])))
+            break;
+        queue->available[head & queue->mask] = slot->id;
+    }
     if (i)
-        publish(&queue->ring, (uint16_t)i);
+        publish(queue, head, i);
     return i || error == -EAGAIN ? (int)i : error;
 }
 
@@ -283,27 +289,30 @@ static int virtio_block_submit(struct bb_block *block, unsigned number,
 {
     struct virtio_block *chip = chip_of(block);
     struct queue *queue = &chip->queues[number];
-    struct bb_ring *ring = &queue->ring;
-    struct bb_ring_available *available = ring->available;
+    struct bb_block_check check = bb_block_check(block, BB_BLOCK_READ);
+    struct bb_block_request *const *at = requests, *const *end = requests + count;
     struct slot **free = queue->free;
-    unsigned i = 0, head = ring->head, mask = ring->size - 1u;
+    unsigned head = queue->ring.head, mask = queue->mask, shift = chip->shift;
+    uint16_t *available = queue->available;
+    uint64_t rest = REST(BB_RING_NEXT | BB_RING_WRITE, 2);
     BB_ASSERT(number < block->queues);
-    for (; i < count; i++, head++) {
-        struct bb_block_request *request = requests[i];
-        if (request->shape == BB_BLOCK_PLAIN(BB_BLOCK_READ)) {
-            if (!put_plain(chip, request, BB_BLOCK_READ, &free))
+    check.alignment = 1;
+    __asm__("" : "+r"(rest)); /* stays in a register */
+    if (__builtin_expect(count > 0, 1)) {
+        do {
+            struct slot *slot = *free;
+            if ((*at)->shape != BB_BLOCK_PLAIN(BB_BLOCK_READ) ||
+                !put_plain(check, shift, rest, slot, *at, BB_BLOCK_READ))
                 break;
-        } else if (request->shape != BB_BLOCK_PLAIN(BB_BLOCK_WRITE) ||
-                   !put_plain(chip, request, BB_BLOCK_WRITE, &free)) {
-            break;
-        }
-        available->entries[head & mask] = free[1]->id;
+            free--;
+            available[head++ & mask] = slot->id;
+        } while (++at != end);
     }
+    unsigned i = (unsigned)(at - requests);
     queue->free = free;
-    ring->head = (uint16_t)head;
-    if (__builtin_expect(i < count || !i, 0))
+    if (__builtin_expect(at != end || !i, 0))
         return submit_rest(chip, queue, requests, i, count);
-    publish(ring, (uint16_t)i);
+    publish(queue, head, i);
     return (int)i;
 }
 
@@ -375,22 +384,25 @@ static struct bb_block_request *free_slot(struct queue *queue, struct slot *slot
 /* How many the device has used; more than it has is taken for none. */
 BB_RING_INLINE unsigned count_used(struct bb_ring *ring)
 {
-    uint16_t count = (uint16_t)(__atomic_load_n(&ring->used->index, __ATOMIC_ACQUIRE) - ring->tail);
-    if (__builtin_expect(count > (uint16_t)(ring->head - ring->tail), 0)) {
+    unsigned tail = ring->tail;
+    uint16_t count = (uint16_t)(__atomic_load_n(&ring->used->index, __ATOMIC_ACQUIRE) - tail);
+    if (__builtin_expect(count > (uint16_t)(ring->head - tail), 0)) {
         bb_ring_bad(ring, "used index beyond what was posted");
         return 0;
     }
     return count;
 }
 
-/* The next used slot, or NULL when that is one which the device does not have. */
-BB_RING_INLINE struct slot *used_slot(const struct queue *queue, const struct bb_ring_used *used,
-                                      unsigned mask, unsigned tail, uint32_t *length)
+/* The used slot at `tail`, or NULL when that is one which the device does not have. */
+BB_RING_INLINE struct slot *used_slot(const struct bb_ring_used_element *used, struct slot *slots,
+                                      uint32_t mask, unsigned tail, uint32_t *length)
 {
-    const struct bb_ring_used_element *element = &used->entries[tail & mask];
-    uint32_t id = __atomic_load_n(&element->id, __ATOMIC_RELAXED);
-    *length = __atomic_load_n(&element->length, __ATOMIC_RELAXED);
-    return id <= mask && queue->slots[id].request ? &queue->slots[id] : NULL;
+    const struct bb_ring_used_element *element = &used[tail & mask];
+    __asm__("" : "+r"(element));
+    uint64_t id = element->id;
+    *length = element->length;
+    __asm__("" : "+r"(id), "+r"(*length)); /* each is looked at once */
+    return id <= mask && slots[id].request ? &slots[id] : NULL;
 }
 
 /* What is left when a batch was taken. */
@@ -433,7 +445,7 @@ static BB_NOINLINE int reap_rest(struct virtio_block *chip, struct queue *queue,
         return reap_chains(chip, queue, limit);
     for (unsigned used = count_used(ring); count < limit && used > 0; count++, used--) {
         uint32_t length;
-        struct slot *slot = used_slot(queue, ring->used, ring->size - 1u, ring->tail, &length);
+        struct slot *slot = used_slot(queue->used, queue->slots, queue->mask, ring->tail, &length);
         if (!slot) {
             bb_ring_bad(ring, "used id that was not posted");
             break;
@@ -453,25 +465,24 @@ static int virtio_block_reap(struct bb_block *block, unsigned number, unsigned l
     BB_ASSERT(number < block->queues);
     if (__builtin_expect(queue->mode != SLOTS, 0))
         return reap_rest(chip, queue, 0, limit);
-    const struct bb_ring_used *used = ring->used;
-    unsigned mask = ring->size - 1u, tail = ring->tail, count = count_used(ring), i;
-    struct slot **free = queue->free;
+    const struct bb_ring_used_element *used = queue->used;
+    struct slot **free = queue->free, *slots = queue->slots;
+    unsigned mask = queue->mask, tail = ring->tail, writes = 0, count = count_used(ring), left;
     uint64_t read_bytes = 0, written_bytes = 0;
-    unsigned reads = 0;
     if (count > limit)
         count = limit;
-    for (i = 0; i < count; i++) {
+    for (left = count; __builtin_expect(left, 1); left--) {
         uint32_t length;
-        struct slot *slot = used_slot(queue, used, mask, tail, &length);
-        if (!slot || (uint64_t)length - 1 != slot->outcome)
+        struct slot *slot = used_slot(used, slots, mask, tail, &length);
+        uint64_t bytes = (uint64_t)length - 1;
+        if (!slot || bytes != slot->outcome)
             break;
         struct bb_block_request *request = slot->request;
         if ((uintptr_t)request->view | (uintptr_t)request->done)
             break;
-        if (length > 1) {
-            read_bytes += length - 1;
-            reads++;
-        } else {
+        read_bytes += bytes;
+        if (!bytes) {
+            writes++;
             written_bytes += (uint64_t)request->count << block->shift;
         }
         request->status = 0;
@@ -479,17 +490,18 @@ static int virtio_block_reap(struct bb_block *block, unsigned number, unsigned l
         *++free = slot;
         tail++;
     }
+    unsigned done = count - left;
     queue->free = free;
     ring->tail = (uint16_t)tail;
-    block->stats.reads += reads;
+    block->stats.reads += done - writes;
     block->stats.read_bytes += read_bytes;
-    if (i != reads) {
-        block->stats.writes += i - reads;
+    if (__builtin_expect(writes, 0)) {
+        block->stats.writes += writes;
         block->stats.written_bytes += written_bytes;
     }
-    if (__builtin_expect(i < count || ring->broken, 0))
-        return reap_rest(chip, queue, i, limit);
-    return (int)i;
+    if (__builtin_expect(left || !done, 0))
+        return reap_rest(chip, queue, done, limit);
+    return (int)done;
 }
 
 static bool virtio_block_arm(struct bb_block *block, unsigned number)
@@ -695,6 +707,12 @@ static int make_slots(struct virtio_block *chip, struct queue *queue)
         }
         if (!tables)
             return -ENOMEM;
+    }
+    queue->mask = queue->ring.size - 1u;
+    if (queue->mode == SLOTS) {
+        queue->available = queue->ring.available->entries;
+        queue->used = queue->ring.used->entries;
+        queue->event = (const uint16_t *)&queue->used[queue->ring.size];
     }
     set_up(queue);
     return 0;

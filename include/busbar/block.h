@@ -112,9 +112,8 @@ struct bb_block {
     char name[13];      /* "disk0", where the tree has no alias */
     bool broken;        /* given up for good: what is submitted is refused with -EIO */
     uint8_t shift;      /* 1 << shift is block_size */
-    uint64_t limits[2]; /* of READ and WRITE: blocks that may be reached; 0 where none may */
-    uint32_t in_flight; /* requests, all queues */
-    uint32_t completed; /* wraps: progress, for the watchdog */
+    uint32_t plain[2];  /* of READ and WRITE: most blocks of a plain request; 0: refuse it slowly */
+    uint32_t in_flight; /* requests, all queues; says nothing where the driver has pending() */
     struct bb_block_stats stats;
     struct bb_value values[9];
     struct bb_timer_event watchdog;
@@ -198,18 +197,29 @@ void bb_block_watch(struct bb_block *block);
 
 #define BB_BLOCK_PLAIN(op) ((uint32_t)(op) << 16 | 1) /* one segment to read or write */
 
+/* What plain requests are checked against; for a loop to keep in registers. */
+struct bb_block_check {
+    uint64_t capacity;
+    uint32_t most, alignment, shift;
+};
+BB_BLOCK_INLINE struct bb_block_check bb_block_check(const struct bb_block *block,
+                                                     enum bb_block_op op)
+{
+    return (struct bb_block_check){block->capacity, block->plain[op], block->alignment,
+                                   block->shift};
+}
+
 /* Whether a request that is BB_BLOCK_PLAIN(op) may go to the device: then its count and status are
  * set. If not, bb_block_refuse_slowly() knows better. */
-BB_BLOCK_INLINE bool bb_block_fits(const struct bb_block *block, struct bb_block_request *request,
-                                   enum bb_block_op op, uint32_t alignment)
+BB_BLOCK_INLINE bool bb_block_fits(const struct bb_block_check check,
+                                   struct bb_block_request *request)
 {
     const struct bb_block_segment *segment = request->segments;
-    uint32_t shift = block->shift, length = segment->length;
-    /* A length that is odd, turned around, is beyond all limits. */
-    uint32_t count = length >> shift | length << (-shift & 31);
-    uint64_t end;
-    if (count - 1 >= block->max_blocks || ((uintptr_t)segment->data & (alignment - 1)) ||
-        __builtin_add_overflow(request->block, count, &end) || end > block->limits[op])
+    uint32_t length = segment->length;
+    /* A length that is odd, turned around, is beyond all limits; none is beyond the capacity. */
+    uint32_t count = length >> check.shift | length << (-check.shift & 31);
+    if (count - 1 >= check.most || ((uintptr_t)segment->data & (check.alignment - 1)) ||
+        request->block > check.capacity - count)
         return false;
     request->count = count;
     request->status = -EINPROGRESS;
@@ -221,7 +231,7 @@ BB_BLOCK_INLINE bool bb_block_fits(const struct bb_block *block, struct bb_block
 static inline int bb_block_refuse(struct bb_block *block, struct bb_block_request *request)
 {
     if (request->shape == BB_BLOCK_PLAIN(BB_BLOCK_READ) &&
-        bb_block_fits(block, request, BB_BLOCK_READ, block->alignment))
+        bb_block_fits(bb_block_check(block, BB_BLOCK_READ), request))
         return 0;
     return bb_block_refuse_slowly(block, request);
 }
