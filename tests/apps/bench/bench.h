@@ -18,6 +18,8 @@ struct bench_costs {
     uint32_t samples[512];
 };
 
+void bench_calibrate(void);
+
 static inline __attribute__((always_inline)) uint64_t bench_begin(void)
 {
     return bb_arch_counter();

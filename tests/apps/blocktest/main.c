@@ -99,7 +99,7 @@ static int copy(struct bb_block *to)
     return report("copy", error);
 }
 
-/* A batch of single blocks; what became of each. */
+/* A batch of single blocks that no emulator merges; what became of each. */
 static int batch(struct bb_block *block)
 {
     struct bb_block_request *list[BATCH];
@@ -111,10 +111,10 @@ static int batch(struct bb_block *block)
     }
     int taken = bb_block_submit(block, 0, list, BATCH);
     for (int i = 0; i < taken; i++)
-        bb_print(BB_INFO, "block %d: %s", i, bb_error_name(bb_block_wait(block, 0, list[i])));
+        bb_print(BB_INFO, "block %d: %s", 2 * i, bb_error_name(bb_block_wait(block, 0, list[i])));
     bb_print(BB_INFO, "%llu reads, %llu errors", (unsigned long long)block->stats.reads,
              (unsigned long long)block->stats.errors);
-    return report("read again", bb_block_read(block, 0, BATCH, buffers[0]));
+    return report("read again", bb_block_read(block, 0, 2 * BATCH, buffers[0]));
 }
 
 static int read_only(struct bb_block *block)
