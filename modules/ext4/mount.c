@@ -82,8 +82,9 @@ static int open_fs(struct bb_mount *mount, int flags, ext2_filsys *fs)
     return error;
 }
 
-/* libext2fs takes memory for as many levels as the head of an inode's tree names, and does not look
- * whether it got it. No tree has more than 5. */
+/* What libext2fs trusts in an inode. It takes memory for as many levels as the head of the tree names,
+ * and does not look whether it got it: no tree has more than 5. It reads as much of a symbolic link
+ * as its size says: no link is longer than a block. */
 static errcode_t read_checked_inode(ext2_filsys fs, ext2_ino_t number, struct ext2_inode *inode)
 {
     fs->read_inode = NULL;
@@ -92,6 +93,8 @@ static errcode_t read_checked_inode(ext2_filsys fs, ext2_ino_t number, struct ex
     const struct ext3_extent_header *tree = (const void *)inode->i_block;
     if (!error && inode->i_flags & EXT4_EXTENTS_FL && tree->eh_depth > 5)
         return EXT2_ET_EXTENT_HEADER_BAD;
+    if (!error && LINUX_S_ISLNK(inode->i_mode) && inode->i_size > fs->blocksize)
+        return EXT2_ET_INODE_CORRUPTED;
     return error;
 }
 

@@ -43,6 +43,11 @@ def _file(*patterns):
     return lambda: any(glob.glob(pattern) for pattern in patterns)
 
 
+def _system(name):
+    """A program that stands where not everybody's PATH looks."""
+    return _file(f"/usr/sbin/{name}", f"/sbin/{name}", f"/usr/bin/{name}")
+
+
 def _multiarch(path):
     return _file(f"/usr/{path}", f"/usr/*-linux-gnu/{path}", f"/usr/local/{path}")
 
@@ -76,6 +81,8 @@ _TESTS = (
         _file("/usr/lib/llvm-*/lib/clang/*/lib/linux/libclang_rt.asan-*.a"),
     ),
     Need("clang-format", "checks the formatting", _program("clang-format")),
+    Need("e2fsprogs", "makes and checks ext4 file systems", _system("mke2fs")),
+    Need("gdisk", "makes and checks partition tables", _system("sgdisk")),
 )
 
 
