@@ -1,14 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Virtio network device (Virtual I/O Device version 1.2, section 5.1; legacy interface included).
- *
- * The device wants a header before each frame. It stands in the head room of the frame's buffer, so
- * that a frame is one entry of the ring; a chain goes through a table of the slot that it is posted
- * in. A legacy device without ANY_LAYOUT wants the header in an entry of its own, and one without
- * indirect descriptors knows no tables: such rings are posted to entry by entry (the kind POSTED).
+ * Virtio network device (Virtual I/O Device version 1.2, section 5.1; legacy interface included):
+ * from the bus to the first frame, the control queue, the link. How frames go is in virtio_net.h.
  */
-#include <busbar/log.h>
-
 #include "virtio_net.h"
 
 enum { /* features, by number */
@@ -42,333 +36,10 @@ enum { /* control commands: class << 8 | command */
 };
 
 enum {
-    RING = 256,
-    MOST_PAIRS = 0x8000,      /* that the specification allows */
-    POSTED = BB_RING_ANY + 1, /* a kind more: by bb_ring_post() and bb_ring_take() */
-    CONTROL_PATIENCE = 1000,  /* ms */
+    FITS = BB_BUFFER_SIZE - BB_NET_HEADER,
+    MOST_PAIRS = 0x8000,     /* that the specification allows */
+    CONTROL_PATIENCE = 1000, /* ms */
 };
-
-static struct virtio_net *of(struct bb_net *net)
-{
-    return bb_container_of(net, struct virtio_net, net);
-}
-
-/* Why a call got nothing: 0 when there just is nothing. */
-static BB_NOINLINE int why_nothing(struct virtio_net *chip, const struct queue *queue,
-                                   const struct bb_ring *ring)
-{
-    if (chip->net.failed)
-        return chip->device.removed ? -ENODEV : -EIO;
-    if (ring->broken)
-        return bb_virtio_fail(chip->virtio, ring->broken, -EIO);
-    return queue->open ? 0 : -ENODEV;
-}
-
-/* ---- Sending ---- */
-
-/* A frame that is not simply one buffer with head room: checks it, and writes its header and parts.
- * Returns how many parts, or 0. */
-static unsigned prepare(const struct virtio_net *chip, const struct queue *queue,
-                        struct bb_buffer *frame, struct bb_ring_part parts[PARTS])
-{
-    uint32_t header_size = queue->header, total = 0;
-    unsigned count = 0;
-    struct header header = {0};
-    bool inside = !(frame->flags & BB_BUFFER_FOREIGN) && !queue->posted_send;
-    uint8_t *at = inside ? frame->data - header_size : (uint8_t *)frame->header;
-    BB_ASSERT(!inside || frame->data >= bb_buffer_memory(frame) + BB_BUFFER_RESERVE);
-    if (!inside)
-        parts[count++] = (struct bb_ring_part){at, header_size};
-    for (struct bb_buffer *part = frame; part; part = part->more) {
-        if (count == PARTS || !part->length || part->length > BB_NET_MAX_MTU + BB_NET_HEADER)
-            return 0;
-        total += part->length;
-        parts[count++] = (struct bb_ring_part){part->data, part->length};
-    }
-    if (inside)
-        parts[0] = (struct bb_ring_part){at, frame->length + header_size};
-    if (total < BB_NET_HEADER || total - BB_NET_HEADER > queue->most)
-        return 0;
-    if (frame->flags & BB_BUFFER_CHECKSUM_NEEDED) {
-        if (!(chip->net.features & BB_NET_SENDS_CHECKSUM) ||
-            (uint32_t)frame->checksum_start + frame->checksum_offset + 2 > total)
-            return 0;
-        header.flags = NEEDS_CSUM;
-        header.checksum_start = frame->checksum_start;
-        header.checksum_offset = frame->checksum_offset;
-    }
-    memcpy(at, &header, header_size);
-    return count;
-}
-
-/* Writes the table of a slot, or gives the one part as it is. */
-static struct bb_ring_part tabulate(struct queue *queue, unsigned slot,
-                                    const struct bb_ring_part *parts, unsigned count,
-                                    uint16_t *flags)
-{
-    struct bb_ring_entry *table = queue->tables[slot];
-    bool packed = queue->send.packed;
-    *flags = count > 1 ? BB_RING_INDIRECT : 0;
-    if (count == 1)
-        return parts[0];
-    for (unsigned i = 0; i < count; i++) {
-        table[i].address = (uintptr_t)parts[i].data;
-        table[i].rest = parts[i].length;
-        if (!packed && i + 1 < count) {
-            table[i].split.flags = BB_RING_NEXT;
-            table[i].split.next = (uint16_t)(i + 1);
-        }
-    }
-    return (struct bb_ring_part){table, count * (uint32_t)sizeof table[0]};
-}
-
-BB_NOINLINE bool bb_virtio_net_parts(struct virtio_net *chip, struct queue *queue, unsigned slot,
-                                     struct bb_buffer *frame, struct bb_ring_part *entry,
-                                     uint16_t *flags)
-{
-    struct bb_ring_part parts[PARTS];
-    unsigned count = prepare(chip, queue, frame, parts);
-    if (count)
-        *entry = tabulate(queue, slot, parts, count, flags);
-    return count > 0;
-}
-
-static int send_posted(struct virtio_net *chip, struct queue *queue,
-                       struct bb_buffer *const *frames, unsigned count)
-{
-    struct bb_ring_part parts[PARTS];
-    unsigned i, parts_count = 1;
-    for (i = 0; i < count && queue->send.room; i++) {
-        parts_count = prepare(chip, queue, frames[i], parts);
-        if (!parts_count || !bb_ring_post(&queue->send, parts, parts_count, 0, frames[i]))
-            break;
-        chip->net.stats.sent++;
-        chip->net.stats.sent_bytes += bb_buffer_length(frames[i]);
-    }
-    if (i)
-        bb_ring_kick(&queue->send);
-    return i || parts_count ? (int)i : -EINVAL;
-}
-
-static int virtio_net_send(struct bb_net *net, unsigned number, struct bb_buffer *const *frames,
-                           unsigned count)
-{
-    struct virtio_net *chip = of(net);
-    if (number >= net->queues)
-        return -EINVAL;
-    struct queue *queue = &chip->queues[number];
-    if (!queue->send.room || !queue->open) {
-        queue->full = true;
-        return why_nothing(chip, queue, &queue->send);
-    }
-    if (queue->posted_send)
-        return send_posted(chip, queue, frames, count);
-    switch ((enum bb_ring_kind)queue->send.kind) {
-    case BB_RING_SPLIT:
-        return send_as(chip, queue, frames, count, BB_RING_SPLIT);
-    case BB_RING_PACKED:
-        return send_as(chip, queue, frames, count, BB_RING_PACKED);
-    default:
-        return send_as(chip, queue, frames, count, BB_RING_ANY);
-    }
-}
-
-static int virtio_net_sent(struct bb_net *net, unsigned number, struct bb_buffer **frames,
-                           unsigned limit)
-{
-    struct virtio_net *chip = of(net);
-    if (number >= net->queues)
-        return -EINVAL;
-    struct queue *queue = &chip->queues[number];
-    unsigned count = 0;
-    if (queue->posted_send) {
-        while (count < limit && (frames[count] = bb_ring_take(&queue->send, NULL)))
-            count++;
-    } else if (queue->send.kind == BB_RING_SPLIT) {
-        count = sent_as(queue, frames, limit, BB_RING_SPLIT);
-    } else if (queue->send.kind == BB_RING_PACKED) {
-        count = sent_as(queue, frames, limit, BB_RING_PACKED);
-    } else {
-        count = sent_as(queue, frames, limit, BB_RING_ANY);
-    }
-    queue->full &= !count;
-    return count ? (int)count : why_nothing(chip, queue, &queue->send);
-}
-
-/* ---- Receiving ---- */
-
-static int refill_posted(struct queue *queue, struct bb_buffer *const *buffers, unsigned count)
-{
-    unsigned i;
-    for (i = 0; i < count && queue->receive.room; i++) {
-        uint8_t *data = bb_buffer_memory(buffers[i]) + BB_BUFFER_HEADROOM;
-        struct bb_ring_part parts[] = {{data - queue->header, queue->header},
-                                       {data, BB_BUFFER_SIZE}};
-        if (!bb_ring_post(&queue->receive, parts, 0, 2, buffers[i]))
-            break;
-    }
-    if (i)
-        bb_ring_kick(&queue->receive);
-    return (int)i;
-}
-
-static int virtio_net_refill(struct bb_net *net, unsigned number, struct bb_buffer *const *buffers,
-                             unsigned count)
-{
-    struct virtio_net *chip = of(net);
-    if (number >= net->queues)
-        return -EINVAL;
-    struct queue *queue = &chip->queues[number];
-    if (!queue->receive.room || !queue->open)
-        return why_nothing(chip, queue, &queue->receive);
-    if (queue->posted_receive)
-        return refill_posted(queue, buffers, count);
-    switch ((enum bb_ring_kind)queue->receive.kind) {
-    case BB_RING_SPLIT:
-        return refill_as(queue, buffers, count, BB_RING_SPLIT);
-    case BB_RING_PACKED:
-        return refill_as(queue, buffers, count, BB_RING_PACKED);
-    default:
-        return refill_as(queue, buffers, count, BB_RING_ANY);
-    }
-}
-
-/* The next used buffer, whatever the ring's kind. */
-static BB_NOINLINE struct bb_buffer *next_part(struct queue *queue, uint32_t *length)
-{
-    struct bb_ring *ring = &queue->receive;
-    struct bb_buffer *buffer;
-    unsigned slot;
-    if (queue->posted_receive)
-        return bb_ring_take(ring, length);
-    for (;;) {
-        enum bb_ring_kind kind = (enum bb_ring_kind)ring->kind;
-        struct bb_ring_batch batch = bb_ring_look(ring, kind);
-        buffer = bb_ring_next(&batch, kind, &slot, length);
-        bb_ring_taken(&batch, kind);
-        if (buffer || kind == (enum bb_ring_kind)ring->kind)
-            return buffer;
-    }
-}
-
-/* Puts a frame that nobody shall see back where it came from. */
-static void drop(struct virtio_net *chip, struct queue *queue, struct bb_buffer *frame)
-{
-    chip->net.stats.errors++;
-    while (frame) {
-        struct bb_buffer *more = frame->more;
-        frame->more = NULL;
-        frame->flags = 0;
-        if (virtio_net_refill(&chip->net, (unsigned)(queue - chip->queues), &frame, 1) != 1)
-            bb_buffer_put(frame);
-        frame = more;
-    }
-}
-
-/* Makes a frame of a buffer with its header, and of those that belong to it. `length`: as the
- * device says, header included. NULL: dropped, or the device failed. */
-static BB_NOINLINE struct bb_buffer *receive_parts(struct virtio_net *chip, struct queue *queue,
-                                                   struct bb_buffer *frame, uint32_t length)
-{
-    struct bb_ring *ring = &queue->receive;
-    uint32_t header_size = queue->header, total = length - header_size;
-    struct bb_buffer *last = frame;
-    struct header header = {.buffers = 1};
-    unsigned count = 1;
-    frame->data = bb_buffer_memory(frame) + BB_BUFFER_HEADROOM;
-    frame->shape = BB_BUFFER_SHAPE(total);
-    frame->more = NULL;
-    if (length < header_size || total > BB_BUFFER_SIZE) {
-        bb_ring_bad(ring, "a frame's length beyond its buffer, or shorter than its header");
-    } else {
-        memcpy(&header, frame->data - header_size, header_size);
-        if (!queue->merges)
-            header.buffers = 1; /* whatever is written there */
-        if (!header.buffers)
-            bb_ring_bad(ring, "a frame of no buffers");
-        if (header.gso_type)
-            bb_ring_bad(ring, "a frame to be segmented, which was not asked for");
-    }
-    for (; !ring->broken && count < header.buffers; count++) {
-        struct bb_buffer *part = next_part(queue, &length);
-        if (!part || length > header_size + BB_BUFFER_SIZE) {
-            bb_ring_bad(ring, "a frame of more buffers than there are");
-            if (part)
-                bb_buffer_put(part);
-            break;
-        }
-        part->data = bb_buffer_memory(part) + BB_BUFFER_HEADROOM - header_size;
-        part->shape = BB_BUFFER_SHAPE(length);
-        part->more = NULL;
-        last = last->more = part;
-        total += length;
-    }
-    if (ring->broken) {
-        bb_buffer_put(frame);
-        return NULL;
-    }
-    for (struct bb_buffer *part = frame; part; part = part->more)
-        part->parts = (uint16_t)count--;
-    bool checked = chip->net.features & BB_NET_CHECKS_CHECKSUM;
-    if (total < BB_NET_HEADER || total - BB_NET_HEADER > queue->most ||
-        frame->parts > BB_BUFFER_MAX_PARTS || !last->length ||
-        ((header.flags & NEEDS_CSUM) &&
-         (!checked || (uint32_t)header.checksum_start + header.checksum_offset + 2 > total))) {
-        drop(chip, queue, frame);
-        return NULL;
-    }
-    if (checked && (header.flags & (NEEDS_CSUM | DATA_VALID)))
-        frame->flags = BB_BUFFER_CHECKSUM_GOOD;
-    if (header.flags & NEEDS_CSUM) { /* never was on a wire; to be summed if it goes out again */
-        frame->flags |= BB_BUFFER_CHECKSUM_NEEDED;
-        frame->checksum_start = header.checksum_start;
-        frame->checksum_offset = header.checksum_offset;
-    }
-    chip->net.stats.received++;
-    chip->net.stats.received_bytes += total;
-    return frame;
-}
-
-static unsigned receive_some(struct virtio_net *chip, struct queue *queue,
-                             struct bb_buffer **frames, unsigned limit, struct bb_buffer **odd,
-                             uint32_t *odd_length)
-{
-    *odd = NULL;
-    if (!queue->merges) {
-        *odd = next_part(queue, odd_length);
-        return 0;
-    }
-    switch ((enum bb_ring_kind)queue->receive.kind) {
-    case BB_RING_SPLIT:
-        return receive_as(chip, queue, frames, limit, odd, odd_length, BB_RING_SPLIT);
-    case BB_RING_PACKED:
-        return receive_as(chip, queue, frames, limit, odd, odd_length, BB_RING_PACKED);
-    default:
-        return receive_as(chip, queue, frames, limit, odd, odd_length, BB_RING_ANY);
-    }
-}
-
-static int virtio_net_receive(struct bb_net *net, unsigned number, struct bb_buffer **frames,
-                              unsigned limit)
-{
-    struct virtio_net *chip = of(net);
-    struct bb_buffer *odd;
-    uint32_t length;
-    unsigned count = 0;
-    if (number >= net->queues)
-        return -EINVAL;
-    struct queue *queue = &chip->queues[number];
-    /* A frame that is dropped is posted again: bounded, however fast bad ones come. */
-    for (unsigned tries = 0; count < limit && tries <= RING; tries++) {
-        unsigned kind = queue->receive.kind;
-        count += receive_some(chip, queue, frames + count, limit - count, &odd, &length);
-        if (!odd && kind == queue->receive.kind)
-            break;
-        if (odd && (odd = receive_parts(chip, queue, odd, length)))
-            frames[count++] = odd;
-    }
-    return count ? (int)count : why_nothing(chip, queue, &queue->receive);
-}
 
 /* ---- Waiting ---- */
 
@@ -513,8 +184,11 @@ static int set_mac(struct virtio_net *chip)
 static void set_open(struct virtio_net *chip, bool open)
 {
     for (unsigned i = 0; i < chip->net.queues; i++) {
-        chip->queues[i].open = open;
-        chip->queues[i].armed = chip->queues[i].full = false;
+        struct queue *queue = &chip->queues[i];
+        queue->open = open;
+        queue->plain_send = open && !queue->posted_send;
+        queue->plain_receive = open && !queue->posted_receive;
+        queue->armed = queue->full = false;
     }
 }
 
@@ -622,8 +296,11 @@ static int make_queue(struct virtio_net *chip, unsigned index)
     const struct bb_virtio *virtio = chip->virtio;
     struct queue *queue = &chip->queues[index];
     bool modern = bb_virtio_has(virtio, BB_VIRTIO_VERSION_1);
+    /* A legacy device without ANY_LAYOUT wants the header in an entry of its own; one without
+     * indirect descriptors knows no tables. Such rings are posted to entry by entry. */
     bool apart = !modern && !bb_virtio_has(virtio, BB_VIRTIO_ANY_LAYOUT);
     queue->most = chip->net.mtu;
+    queue->most_plain = queue->most < FITS ? queue->most : FITS;
     queue->header = modern || bb_virtio_has(virtio, NET_MRG_RXBUF)
                         ? sizeof(struct header)
                         : offsetof(struct header, buffers);

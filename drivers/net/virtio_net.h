@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The short path of net/virtio_net: one frame after the other into a ring and out of it, with the
- * state of the batch in registers. Frames that are not simply one buffer go through the functions
- * of virtio_net.c that are declared here.
+ * The frames of net/virtio_net. The device wants a header before each. It stands in the head room
+ * of the frame's buffer, so that a frame is one entry of the ring; what is in several buffers goes
+ * through a table of its slot.
+ *
+ * Plain frames, one buffer of the pool and nothing to say in the header, take the short path: loops
+ * over a batch with the ring's state in registers. The rest goes one by one.
  */
 #ifndef DRIVERS_NET_VIRTIO_NET_H
 #define DRIVERS_NET_VIRTIO_NET_H
@@ -13,7 +16,12 @@
 #include <busbar/virtio.h>
 
 struct header {
-    uint8_t flags, gso_type;
+    union {
+        struct {
+            uint8_t flags, gso_type;
+        };
+        uint16_t special; /* 0: neither */
+    };
     uint16_t header_length, gso_size, checksum_start, checksum_offset;
     uint16_t buffers; /* not there in a legacy device without MRG_RXBUF */
 };
@@ -21,16 +29,21 @@ enum { NEEDS_CSUM = 1, DATA_VALID = 2 };
 _Static_assert(sizeof(struct header) == 12 && sizeof(struct header) <= BB_BUFFER_RESERVE, "");
 _Static_assert(sizeof(struct header) <= sizeof(((struct bb_buffer *)0)->header), "");
 
-enum { PARTS = BB_BUFFER_MAX_PARTS + 1 /* of a frame with its header */ };
+enum {
+    RING = 256,                      /* entries, where the device has as many */
+    PARTS = BB_BUFFER_MAX_PARTS + 1, /* of a frame with its header */
+};
 
 /* All that one core touches on the short path. */
 struct queue {
     struct bb_ring receive, send;
     struct bb_ring_entry (*tables)[PARTS]; /* of `send`, by slot */
     uint32_t most;                         /* of a frame beyond its header's 14 bytes */
+    uint32_t most_plain;                   /* of one that was received into one buffer */
     uint32_t header;                       /* bytes of one */
     bool open;                             /* buffers may be given to the device */
-    bool posted_send, posted_receive;      /* by bb_ring_post(): see virtio_net.c */
+    bool plain_send, plain_receive;        /* open, and not: */
+    bool posted_send, posted_receive;      /* by bb_ring_post(): see make_queue() */
     bool merges;                           /* a header says of how many buffers a frame is */
     bool armed;                            /* the client waits for a frame, */
     bool full;                             /* and for room to send */
@@ -61,113 +74,486 @@ struct virtio_net {
     } command;
 };
 
-/* Frames in several buffers, foreign ones, with a checksum to fill in: checks the frame, and gives
- * the entry for its slot. False: it cannot be sent. */
-bool bb_virtio_net_parts(struct virtio_net *chip, struct queue *queue, unsigned slot,
-                         struct bb_buffer *frame, struct bb_ring_part *entry, uint16_t *flags);
+/* ---- Plain frames ----
+ * Each of these goes through one run of the ring, up to what is not plain, and returns how many it
+ * did. Four at once: what a loop costs beside its work is half of it here. */
 
-BB_RING_INLINE int send_as(struct virtio_net *chip, struct queue *queue,
-                           struct bb_buffer *const *frames, unsigned count, enum bb_ring_kind kind)
+/* A frame as the loop has it in registers. */
+struct plain {
+    struct bb_buffer *frame;
+    uint8_t *data;
+    uint64_t length; /* beyond the header's 14 bytes; more than any, where it is not plain */
+};
+
+BB_RING_INLINE struct plain plain_at(struct bb_buffer *frame)
 {
-    struct bb_ring *ring = &queue->send;
-    struct bb_ring_batch batch = bb_ring_begin(ring, kind);
-    uint64_t most = queue->most, bytes = 0;
-    uint32_t header = queue->header;
-    unsigned room = ring->room < count ? ring->room : count, i;
-    for (i = 0; i < room; i++) {
-        struct bb_buffer *frame = frames[i];
-        unsigned slot = bb_ring_slot(&batch, kind);
-        uint64_t beyond = frame->shape - BB_BUFFER_SHAPE(BB_NET_HEADER);
-        uint8_t *data = frame->data;
-        if (__builtin_expect(beyond <= most && !((uintptr_t)data & 3), 1)) {
-            BB_ASSERT(data >= bb_buffer_memory(frame) + BB_BUFFER_RESERVE);
-            memset(__builtin_assume_aligned(data - sizeof(struct header), 4), 0,
-                   sizeof(struct header));
-            bb_ring_put(&batch, kind, slot, (uintptr_t)data - header, frame->length + header, 0,
-                        frame);
-            bytes += beyond;
-            continue;
-        }
-        struct bb_ring_part entry;
-        uint16_t flags;
-        if (!bb_virtio_net_parts(chip, queue, slot, frame, &entry, &flags))
-            break;
-        bb_ring_put(&batch, kind, slot, (uintptr_t)entry.data, entry.length, flags, frame);
-        bytes += bb_buffer_length(frame) - BB_NET_HEADER;
-    }
-    if (i)
-        bb_ring_end(&batch, kind);
-    else if (room)
-        return -EINVAL;
-    chip->net.stats.sent += i;
-    chip->net.stats.sent_bytes += bytes + (uint64_t)i * BB_NET_HEADER;
-    return (int)i;
+    uint8_t *data = frame->data;
+    uint64_t shape = frame->shape;
+    __asm__("" : "+r"(data), "+r"(shape)); /* one load of a pair, and no other later */
+    BB_ASSERT(frame->flags & BB_BUFFER_FOREIGN ||
+              data >= bb_buffer_memory(frame) + BB_BUFFER_RESERVE);
+    return (struct plain){frame, data, shape - BB_BUFFER_SHAPE(BB_NET_HEADER)};
 }
 
-BB_RING_INLINE unsigned sent_as(struct queue *queue, struct bb_buffer **frames, unsigned limit,
-                                enum bb_ring_kind kind)
+BB_RING_INLINE void put_plain(struct bb_ring_run *run, enum bb_ring_kind kind, struct plain plain,
+                              uint32_t header)
 {
-    struct bb_ring_batch batch = bb_ring_look(&queue->send, kind);
-    unsigned count = 0, slot;
-    uint32_t length;
-    while (count < limit && (frames[count] = bb_ring_next(&batch, kind, &slot, &length)))
-        count++;
-    bb_ring_taken(&batch, kind);
-    return count;
+    bb_arch_put64(plain.data - sizeof(struct header), 0);
+    bb_arch_put32(plain.data - 4, 0);
+    bb_ring_run_put(run, kind, (uintptr_t)plain.data - header,
+                    plain.length + header + BB_NET_HEADER, 0, plain.frame);
 }
 
-BB_RING_INLINE int refill_as(struct queue *queue, struct bb_buffer *const *buffers, unsigned count,
-                             enum bb_ring_kind kind)
-{
-    struct bb_ring *ring = &queue->receive;
-    struct bb_ring_batch batch = bb_ring_begin(ring, kind);
-    uint32_t header = queue->header;
-    unsigned room = ring->room < count ? ring->room : count;
-    for (unsigned i = 0; i < room; i++) {
-        struct bb_buffer *buffer = buffers[i];
-        uintptr_t data = (uintptr_t)bb_buffer_memory(buffer) + BB_BUFFER_HEADROOM - header;
-        BB_ASSERT(!buffer->more && !(buffer->flags & BB_BUFFER_FOREIGN));
-        bb_ring_put(&batch, kind, bb_ring_slot(&batch, kind), data, header + BB_BUFFER_SIZE,
-                    BB_RING_WRITE, buffer);
-    }
-    if (room)
-        bb_ring_end(&batch, kind);
-    return (int)room;
-}
-
-/* Frames of one buffer with nothing said in their header, up to the first other one, which comes
- * back in `odd` with its length. */
-BB_RING_INLINE unsigned receive_as(struct virtio_net *chip, struct queue *queue,
-                                   struct bb_buffer **frames, unsigned limit,
-                                   struct bb_buffer **odd, uint32_t *odd_length,
+BB_RING_INLINE unsigned send_plain(struct virtio_net *chip, struct queue *queue,
+                                   struct bb_buffer *const *frames, unsigned count,
                                    enum bb_ring_kind kind)
 {
-    struct bb_ring_batch batch = bb_ring_look(&queue->receive, kind);
-    uint32_t fits = BB_BUFFER_SIZE - BB_NET_HEADER, most = queue->most < fits ? queue->most : fits;
-    uint64_t bytes = 0;
-    unsigned count = 0, slot;
-    uint32_t length;
-    struct bb_buffer *frame;
-    while (count < limit && (frame = bb_ring_next(&batch, kind, &slot, &length))) {
+    struct bb_ring_run run = bb_ring_run_post(&queue->send, kind, count);
+    uint64_t most = queue->most, bytes = 0;
+    uint32_t header = queue->header;
+    if (run.left >= 4)
+        do {
+            struct plain a = plain_at(frames[0]), b = plain_at(frames[1]), c = plain_at(frames[2]),
+                         d = plain_at(frames[3]);
+            if (__builtin_expect(
+                    a.length > most || b.length > most || c.length > most || d.length > most, 0))
+                break;
+            put_plain(&run, kind, a, header);
+            put_plain(&run, kind, b, header);
+            put_plain(&run, kind, c, header);
+            put_plain(&run, kind, d, header);
+            bytes += a.length + b.length + c.length + d.length;
+            frames += 4;
+            run.left -= 4;
+        } while (run.left >= 4);
+    for (; run.left; run.left--) {
+        struct plain a = plain_at(*frames++);
+        if (__builtin_expect(a.length > most, 0))
+            break;
+        put_plain(&run, kind, a, header);
+        bytes += a.length;
+    }
+    unsigned done = bb_ring_run_posted(&queue->send, kind, &run);
+    chip->net.stats.sent += done;
+    chip->net.stats.sent_bytes += bytes + (uint64_t)done * BB_NET_HEADER;
+    return done;
+}
+
+BB_RING_INLINE unsigned sent_plain(struct bb_ring *ring, struct bb_buffer **frames, unsigned limit,
+                                   enum bb_ring_kind kind)
+{
+    struct bb_ring_run run = bb_ring_run_look(ring, kind, limit);
+    if (kind == BB_RING_SPLIT && run.left >= 4)
+        do {
+            if (!bb_ring_run_take_four(&run, (void **)frames))
+                break;
+            frames += 4;
+            run.left -= 4;
+        } while (run.left >= 4);
+    for (; run.left && bb_ring_run_peek(&run, kind) <= UINT32_MAX; run.left--)
+        *frames++ = bb_ring_run_take(&run, kind);
+    return bb_ring_run_taken(ring, kind, &run);
+}
+
+BB_RING_INLINE unsigned refill_plain(struct queue *queue, struct bb_buffer *const *buffers,
+                                     unsigned count, enum bb_ring_kind kind)
+{
+    struct bb_ring_run run = bb_ring_run_post(&queue->receive, kind, count);
+    uint64_t offset = BB_BUFFER_FIELDS + BB_BUFFER_HEADROOM - queue->header;
+    uint64_t length = queue->header + BB_BUFFER_SIZE;
+    if (run.left >= 4)
+        do {
+            struct bb_buffer *a = buffers[0], *b = buffers[1], *c = buffers[2], *d = buffers[3];
+            bb_ring_run_put(&run, kind, (uintptr_t)a + offset, length, BB_RING_WRITE, a);
+            bb_ring_run_put(&run, kind, (uintptr_t)b + offset, length, BB_RING_WRITE, b);
+            bb_ring_run_put(&run, kind, (uintptr_t)c + offset, length, BB_RING_WRITE, c);
+            bb_ring_run_put(&run, kind, (uintptr_t)d + offset, length, BB_RING_WRITE, d);
+            buffers += 4;
+            run.left -= 4;
+        } while (run.left >= 4);
+    for (; run.left; run.left--) {
+        struct bb_buffer *a = *buffers++;
+        bb_ring_run_put(&run, kind, (uintptr_t)a + offset, length, BB_RING_WRITE, a);
+    }
+    return bb_ring_run_posted(&queue->receive, kind, &run);
+}
+
+BB_RING_INLINE unsigned receive_plain(struct virtio_net *chip, struct queue *queue,
+                                      struct bb_buffer **frames, unsigned limit,
+                                      enum bb_ring_kind kind)
+{
+    struct bb_ring_run run = bb_ring_run_look(&queue->receive, kind, limit);
+    uint64_t most = queue->most_plain, bytes = 0;
+    for (; run.left; run.left--) {
+        uint64_t length = bb_ring_run_peek(&run, kind) - sizeof(struct header) - BB_NET_HEADER;
+        if (__builtin_expect(length > most, 0))
+            break;
+        struct bb_buffer *frame = *run.token;
         uint8_t *data = bb_buffer_memory(frame) + BB_BUFFER_HEADROOM;
         const struct header *header = (const void *)(data - sizeof *header);
-        uint32_t beyond = length - (uint32_t)sizeof *header - BB_NET_HEADER;
-        if (__builtin_expect(
-                beyond > most || (header->flags | header->gso_type | (header->buffers ^ 1)), 0)) {
-            *odd = frame;
-            *odd_length = length;
+        uint64_t special = header->special, buffers = header->buffers;
+        if (__builtin_expect(special || buffers != 1, 0))
+            break;
+        (void)bb_ring_run_take(&run, kind);
+        frame->data = data;
+        frame->shape = BB_BUFFER_SHAPE(BB_NET_HEADER) + length;
+        frame->more = NULL;
+        bytes += length;
+        *frames++ = frame;
+    }
+    unsigned done = bb_ring_run_taken(&queue->receive, kind, &run);
+    chip->net.stats.received += done;
+    chip->net.stats.received_bytes += bytes + (uint64_t)done * BB_NET_HEADER;
+    return done;
+}
+
+static struct virtio_net *of(struct bb_net *net)
+{
+    return bb_container_of(net, struct virtio_net, net);
+}
+
+/* Why a call got nothing: 0 when there just is nothing. */
+static BB_NOINLINE int why_nothing(struct virtio_net *chip, const struct queue *queue,
+                                   const struct bb_ring *ring)
+{
+    if (chip->net.failed)
+        return chip->device.removed ? -ENODEV : -EIO;
+    if (ring->broken)
+        return bb_virtio_fail(chip->virtio, ring->broken, -EIO);
+    return queue->open ? 0 : -ENODEV;
+}
+
+/* ---- Sending ---- */
+
+/* A frame that is not simply one buffer with head room: checks it, and writes its header and parts.
+ * Returns how many parts, or 0. */
+static unsigned prepare(const struct virtio_net *chip, const struct queue *queue,
+                        struct bb_buffer *frame, struct bb_ring_part parts[PARTS])
+{
+    uint32_t header_size = queue->header, total = 0;
+    unsigned count = 0;
+    struct header header = {0};
+    bool inside = !(frame->flags & BB_BUFFER_FOREIGN) && !queue->posted_send;
+    uint8_t *at = inside ? frame->data - header_size : (uint8_t *)frame->header;
+    BB_ASSERT(!inside || frame->data >= bb_buffer_memory(frame) + BB_BUFFER_RESERVE);
+    if (!inside)
+        parts[count++] = (struct bb_ring_part){at, header_size};
+    for (struct bb_buffer *part = frame; part; part = part->more) {
+        if (count == PARTS || !part->length || part->length > BB_NET_MAX_MTU + BB_NET_HEADER)
+            return 0;
+        total += part->length;
+        parts[count++] = (struct bb_ring_part){part->data, part->length};
+    }
+    if (inside)
+        parts[0] = (struct bb_ring_part){at, frame->length + header_size};
+    if (total < BB_NET_HEADER || total - BB_NET_HEADER > queue->most)
+        return 0;
+    if (frame->flags & BB_BUFFER_CHECKSUM_NEEDED) {
+        if (!(chip->net.features & BB_NET_SENDS_CHECKSUM) ||
+            (uint32_t)frame->checksum_start + frame->checksum_offset + 2 > total)
+            return 0;
+        header.flags = NEEDS_CSUM;
+        header.checksum_start = frame->checksum_start;
+        header.checksum_offset = frame->checksum_offset;
+    }
+    memcpy(at, &header, header_size);
+    return count;
+}
+
+/* Writes the table of a slot, or gives the one part as it is. */
+static struct bb_ring_part tabulate(struct queue *queue, unsigned slot,
+                                    const struct bb_ring_part *parts, unsigned count,
+                                    uint16_t *flags)
+{
+    struct bb_ring_entry *table = queue->tables[slot];
+    bool packed = queue->send.packed;
+    *flags = count > 1 ? BB_RING_INDIRECT : 0;
+    if (count == 1)
+        return parts[0];
+    for (unsigned i = 0; i < count; i++) {
+        table[i].address = (uintptr_t)parts[i].data;
+        table[i].rest = parts[i].length;
+        if (!packed && i + 1 < count) {
+            table[i].split.flags = BB_RING_NEXT;
+            table[i].split.next = (uint16_t)(i + 1);
+        }
+    }
+    return (struct bb_ring_part){table, count * (uint32_t)sizeof table[0]};
+}
+
+/* The slow path: any frame, into any ring. */
+static bool send_one(struct virtio_net *chip, struct queue *queue, struct bb_buffer *frame)
+{
+    struct bb_ring_part parts[PARTS], entry;
+    struct bb_ring *ring = &queue->send;
+    unsigned count = prepare(chip, queue, frame, parts);
+    uint16_t flags;
+    if (!count)
+        return false;
+    if (queue->posted_send)
+        return bb_ring_post(ring, parts, count, 0, frame);
+    unsigned slot = bb_ring_any_slot(ring);
+    entry = tabulate(queue, slot, parts, count, &flags);
+    bb_ring_any_put(ring, slot, (uintptr_t)entry.data, entry.length, flags, frame);
+    return true;
+}
+
+/* From frame `done` on, in a batch of which all before are posted: what the short path left. */
+static BB_NOINLINE int send_rest(struct virtio_net *chip, struct queue *queue,
+                                 struct bb_buffer *const *frames, unsigned count, unsigned done)
+{
+    struct bb_ring *ring = &queue->send;
+    while (queue->open && done < count && ring->room) {
+        unsigned more = 0;
+        if (queue->plain_send && ring->kind == BB_RING_SPLIT)
+            more = send_plain(chip, queue, frames + done, count - done, BB_RING_SPLIT);
+        else if (queue->plain_send && ring->kind == BB_RING_PACKED)
+            more = send_plain(chip, queue, frames + done, count - done, BB_RING_PACKED);
+        done += more;
+        if (more)
+            continue;
+        if (!send_one(chip, queue, frames[done]))
+            break;
+        chip->net.stats.sent++;
+        chip->net.stats.sent_bytes += bb_buffer_length(frames[done++]);
+    }
+    if (done)
+        bb_ring_kick(ring);
+    if (done || !count)
+        return (int)done;
+    if (queue->open && ring->room)
+        return -EINVAL;
+    queue->full = true;
+    return why_nothing(chip, queue, ring);
+}
+
+static int virtio_net_send(struct bb_net *net, unsigned number, struct bb_buffer *const *frames,
+                           unsigned count)
+{
+    struct virtio_net *chip = of(net);
+    if (number >= net->queues)
+        return -EINVAL;
+    struct queue *queue = &chip->queues[number];
+    if (!queue->plain_send || queue->send.kind != BB_RING_SPLIT)
+        return send_rest(chip, queue, frames, count, 0);
+    unsigned done = send_plain(chip, queue, frames, count, BB_RING_SPLIT);
+    if (__builtin_expect(done < count, 0))
+        return send_rest(chip, queue, frames, count, done);
+    bb_ring_publish(&queue->send, BB_RING_SPLIT);
+    return (int)done;
+}
+
+/* The next chain that is used, whatever the ring's kind. */
+static BB_NOINLINE void *take_any(struct bb_ring *ring, bool posted, uint32_t *length)
+{
+    unsigned slot;
+    if (posted)
+        return bb_ring_take(ring, length);
+    for (;;) {
+        enum bb_ring_kind kind = (enum bb_ring_kind)ring->kind;
+        struct bb_ring_batch batch = bb_ring_look(ring, kind);
+        void *token = bb_ring_next(&batch, kind, &slot, length);
+        bb_ring_taken(&batch, kind);
+        if (token || kind == (enum bb_ring_kind)ring->kind)
+            return token;
+    }
+}
+
+static BB_NOINLINE int sent_rest(struct virtio_net *chip, struct queue *queue,
+                                 struct bb_buffer **frames, unsigned limit, unsigned done)
+{
+    struct bb_ring *ring = &queue->send;
+    uint32_t length;
+    for (unsigned more = 1; more && done < limit; done += more) {
+        more = 0;
+        if (queue->plain_send && ring->kind == BB_RING_SPLIT)
+            more = sent_plain(ring, frames + done, limit - done, BB_RING_SPLIT);
+        else if (queue->plain_send && ring->kind == BB_RING_PACKED)
+            more = sent_plain(ring, frames + done, limit - done, BB_RING_PACKED);
+        if (!more && (frames[done] = take_any(ring, queue->posted_send, &length)))
+            more = 1;
+    }
+    queue->full &= !done;
+    return done ? (int)done : why_nothing(chip, queue, ring);
+}
+
+static int virtio_net_sent(struct bb_net *net, unsigned number, struct bb_buffer **frames,
+                           unsigned limit)
+{
+    struct virtio_net *chip = of(net);
+    if (number >= net->queues)
+        return -EINVAL;
+    struct queue *queue = &chip->queues[number];
+    unsigned done = 0;
+    if (queue->plain_send && queue->send.kind == BB_RING_SPLIT)
+        done = sent_plain(&queue->send, frames, limit, BB_RING_SPLIT);
+    if (__builtin_expect(done < limit, 0))
+        return sent_rest(chip, queue, frames, limit, done);
+    queue->full = false;
+    return (int)done;
+}
+
+/* ---- Receiving ---- */
+
+/* From buffer `done` on, of which all before are posted. */
+static BB_NOINLINE int refill_rest(struct virtio_net *chip, struct queue *queue,
+                                   struct bb_buffer *const *buffers, unsigned count, unsigned done)
+{
+    struct bb_ring *ring = &queue->receive;
+    uint32_t header = queue->header;
+    while (queue->open && done < count && ring->room) {
+        uint8_t *data = bb_buffer_memory(buffers[done]) + BB_BUFFER_HEADROOM;
+        if (queue->posted_receive) {
+            struct bb_ring_part parts[] = {{data - header, header}, {data, BB_BUFFER_SIZE}};
+            if (!bb_ring_post(ring, parts, 0, 2, buffers[done]))
+                break;
+            done++;
+        } else if (ring->kind == BB_RING_SPLIT) {
+            done += refill_plain(queue, buffers + done, count - done, BB_RING_SPLIT);
+        } else if (ring->kind == BB_RING_PACKED) {
+            done += refill_plain(queue, buffers + done, count - done, BB_RING_PACKED);
+        } else {
+            bb_ring_any_put(ring, bb_ring_any_slot(ring), (uintptr_t)(data - header),
+                            header + BB_BUFFER_SIZE, BB_RING_WRITE, buffers[done]);
+            done++;
+        }
+    }
+    if (done)
+        bb_ring_kick(ring);
+    return done || !count ? (int)done : why_nothing(chip, queue, ring);
+}
+
+static int virtio_net_refill(struct bb_net *net, unsigned number, struct bb_buffer *const *buffers,
+                             unsigned count)
+{
+    struct virtio_net *chip = of(net);
+    if (number >= net->queues)
+        return -EINVAL;
+    struct queue *queue = &chip->queues[number];
+    if (!queue->plain_receive || queue->receive.kind != BB_RING_SPLIT)
+        return refill_rest(chip, queue, buffers, count, 0);
+    unsigned done = refill_plain(queue, buffers, count, BB_RING_SPLIT);
+    if (__builtin_expect(done < count, 0))
+        return refill_rest(chip, queue, buffers, count, done);
+    bb_ring_publish(&queue->receive, BB_RING_SPLIT);
+    return (int)done;
+}
+
+/* Puts a frame that nobody shall see back where it came from. */
+static void drop(struct virtio_net *chip, struct queue *queue, struct bb_buffer *frame)
+{
+    chip->net.stats.errors++;
+    while (frame) {
+        struct bb_buffer *more = frame->more;
+        frame->more = NULL;
+        frame->flags = 0;
+        if (virtio_net_refill(&chip->net, (unsigned)(queue - chip->queues), &frame, 1) != 1)
+            bb_buffer_put(frame);
+        frame = more;
+    }
+}
+
+/* Makes a frame of a buffer with its header, and of those that belong to it. `length`: as the
+ * device says, header included. NULL: dropped, or the device failed. */
+static BB_NOINLINE struct bb_buffer *receive_parts(struct virtio_net *chip, struct queue *queue,
+                                                   struct bb_buffer *frame, uint32_t length)
+{
+    struct bb_ring *ring = &queue->receive;
+    uint32_t header_size = queue->header, total = length - header_size;
+    struct bb_buffer *last = frame;
+    struct header header = {.buffers = 1};
+    unsigned count = 1;
+    frame->data = bb_buffer_memory(frame) + BB_BUFFER_HEADROOM;
+    frame->shape = BB_BUFFER_SHAPE(total);
+    frame->more = NULL;
+    if (length < header_size || total > BB_BUFFER_SIZE) {
+        bb_ring_bad(ring, "a frame's length beyond its buffer, or shorter than its header");
+    } else {
+        memcpy(&header, frame->data - header_size, header_size);
+        if (!queue->merges)
+            header.buffers = 1; /* whatever is written there */
+        if (!header.buffers)
+            bb_ring_bad(ring, "a frame of no buffers");
+        if (header.gso_type)
+            bb_ring_bad(ring, "a frame to be segmented, which was not asked for");
+    }
+    for (; !ring->broken && count < header.buffers; count++) {
+        struct bb_buffer *part = take_any(ring, queue->posted_receive, &length);
+        if (!part || length > header_size + BB_BUFFER_SIZE) {
+            bb_ring_bad(ring, "a frame of more buffers than there are");
+            if (part)
+                bb_buffer_put(part);
             break;
         }
-        frame->data = data;
-        frame->shape = BB_BUFFER_SHAPE(BB_NET_HEADER) + beyond;
-        frame->more = NULL;
-        bytes += beyond;
-        frames[count++] = frame;
+        part->data = bb_buffer_memory(part) + BB_BUFFER_HEADROOM - header_size;
+        part->shape = BB_BUFFER_SHAPE(length);
+        part->more = NULL;
+        last = last->more = part;
+        total += length;
     }
-    bb_ring_taken(&batch, kind);
-    chip->net.stats.received += count;
-    chip->net.stats.received_bytes += bytes + (uint64_t)count * BB_NET_HEADER;
-    return count;
+    if (ring->broken) {
+        bb_buffer_put(frame);
+        return NULL;
+    }
+    for (struct bb_buffer *part = frame; part; part = part->more)
+        part->parts = (uint16_t)count--;
+    bool checked = chip->net.features & BB_NET_CHECKS_CHECKSUM;
+    if (total < BB_NET_HEADER || total - BB_NET_HEADER > queue->most ||
+        frame->parts > BB_BUFFER_MAX_PARTS || !last->length ||
+        ((header.flags & NEEDS_CSUM) &&
+         (!checked || (uint32_t)header.checksum_start + header.checksum_offset + 2 > total))) {
+        drop(chip, queue, frame);
+        return NULL;
+    }
+    if (checked && (header.flags & (NEEDS_CSUM | DATA_VALID)))
+        frame->flags = BB_BUFFER_CHECKSUM_GOOD;
+    if (header.flags & NEEDS_CSUM) { /* never was on a wire; to be summed if it goes out again */
+        frame->flags |= BB_BUFFER_CHECKSUM_NEEDED;
+        frame->checksum_start = header.checksum_start;
+        frame->checksum_offset = header.checksum_offset;
+    }
+    chip->net.stats.received++;
+    chip->net.stats.received_bytes += total;
+    return frame;
+}
+
+/* After `done` frames: any frame, from any ring. */
+static BB_NOINLINE int receive_rest(struct virtio_net *chip, struct queue *queue,
+                                    struct bb_buffer **frames, unsigned limit, unsigned done)
+{
+    struct bb_ring *ring = &queue->receive;
+    bool plain = queue->plain_receive && queue->merges;
+    /* A frame that is dropped is posted again: bounded, however fast bad ones come. */
+    for (unsigned tries = 0; done < limit && tries < RING; tries++) {
+        unsigned more = 0;
+        uint32_t length;
+        if (plain && ring->kind == BB_RING_SPLIT)
+            more = receive_plain(chip, queue, frames + done, limit - done, BB_RING_SPLIT);
+        else if (plain && ring->kind == BB_RING_PACKED)
+            more = receive_plain(chip, queue, frames + done, limit - done, BB_RING_PACKED);
+        done += more;
+        if (more)
+            continue;
+        struct bb_buffer *frame = take_any(ring, queue->posted_receive, &length);
+        if (!frame)
+            break;
+        frames[done] = receive_parts(chip, queue, frame, length);
+        done += frames[done] != NULL;
+    }
+    return done ? (int)done : why_nothing(chip, queue, ring);
+}
+
+static int virtio_net_receive(struct bb_net *net, unsigned number, struct bb_buffer **frames,
+                              unsigned limit)
+{
+    struct virtio_net *chip = of(net);
+    if (number >= net->queues)
+        return -EINVAL;
+    struct queue *queue = &chip->queues[number];
+    unsigned done = 0;
+    if (queue->merges && queue->receive.kind == BB_RING_SPLIT)
+        done = receive_plain(chip, queue, frames, limit, BB_RING_SPLIT);
+    return done == limit ? (int)done : receive_rest(chip, queue, frames, limit, done);
 }
 
 #endif

@@ -40,6 +40,17 @@ static inline void bb_arch_write8(uintptr_t address, uint8_t value)
     __asm__ volatile("strb %w1, %0" : "=m"(*(volatile uint8_t *)address) : "rZ"(value));
 }
 
+/* The CPU stores at any alignment in ordinary memory; what is compiled for strict alignment would
+ * do so by bytes. */
+static inline void bb_arch_put64(void *at, uint64_t value)
+{
+    __asm__("str %x1, %0" : "=m"(*(uint64_t *)at) : "rZ"(value));
+}
+static inline void bb_arch_put32(void *at, uint32_t value)
+{
+    __asm__("str %w1, %0" : "=m"(*(uint32_t *)at) : "rZ"(value));
+}
+
 /* PSTATE.I; FIQ stays masked for good, SError is taken as soon as there are vectors. */
 static inline uintptr_t bb_arch_irq_save(void)
 {

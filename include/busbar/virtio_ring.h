@@ -381,4 +381,186 @@ BB_RING_INLINE void bb_ring_taken(struct bb_ring_batch *batch, enum bb_ring_kind
     }
 }
 
+/* ---- Runs ----
+ *
+ * A batch in pieces of slots that lie side by side, for loops that keep everything in registers and
+ * look at each word once. For the kinds SPLIT and PACKED only; a loop leaves to the calls above
+ * what is not plain.
+ *
+ *     struct bb_ring_run run = bb_ring_run_post(ring, kind, count);
+ *     for (; run.left; run.left--)
+ *         bb_ring_run_put(&run, kind, address, length, BB_RING_WRITE, buffer);
+ *     bb_ring_run_posted(ring, kind, &run);            // several runs, then
+ *     bb_ring_publish(ring, kind);
+ *
+ *     run = bb_ring_run_look(ring, kind, limit);
+ *     for (; run.left && bb_ring_run_peek(&run, kind) <= most; run.left--)
+ *         buffer = bb_ring_run_take(&run, kind);
+ *     bb_ring_run_taken(ring, kind, &run);
+ *
+ * A run ends where the ring does: the caller asks again.
+ */
+struct bb_ring_run {
+    struct bb_ring_entry *entry; /* the next one */
+    const struct bb_ring_used_element *used;
+    void **token;
+    unsigned left;  /* slots that follow */
+    unsigned count; /* of them all */
+    uint64_t slot;
+    uint64_t extra; /* packed: beside the length in the entry's `rest` */
+};
+
+/* What the device wrote before the index that was acquired: read once, and never again. Not an
+ * atomic load, to which compilers give no offset. */
+BB_RING_INLINE uint64_t bb_ring_once(const uint32_t *at)
+{
+    uint64_t value = *at;
+    __asm__("" : "+r"(value));
+    return value;
+}
+
+BB_RING_INLINE struct bb_ring_run bb_ring_run_at(const struct bb_ring *ring, unsigned slot,
+                                                 unsigned count)
+{
+    unsigned most = ring->size - slot;
+    count = count < most ? count : most;
+    return (struct bb_ring_run){
+        .entry = ring->entries + slot,
+        .token = ring->tokens + slot,
+        .left = count,
+        .count = count,
+        .slot = slot,
+    };
+}
+
+/* Slots to fill: at most `count`, and ring->room. */
+BB_RING_INLINE struct bb_ring_run bb_ring_run_post(const struct bb_ring *ring,
+                                                   enum bb_ring_kind kind, unsigned count)
+{
+    unsigned slot = kind == BB_RING_SPLIT ? ring->head & (ring->size - 1u) : ring->head;
+    struct bb_ring_run run = bb_ring_run_at(ring, slot, count < ring->room ? count : ring->room);
+    if (kind == BB_RING_PACKED)
+        run.extra = (uint64_t)slot << 32 | (uint64_t)ring->head_flags << 48;
+    return run;
+}
+
+/* `flags`: a constant. */
+BB_RING_INLINE void bb_ring_run_put(struct bb_ring_run *run, enum bb_ring_kind kind,
+                                    uint64_t address, uint64_t length, uint16_t flags, void *token)
+{
+    struct bb_ring_entry *entry = run->entry++;
+    uint64_t rest = length + ((uint64_t)flags << (kind == BB_RING_SPLIT ? 32 : 48));
+    *run->token++ = token;
+    if (kind == BB_RING_SPLIT) {
+        __asm__("" : : "r"(address), "r"(rest)); /* both at hand: one store of a pair */
+        entry->address = address;
+        entry->rest = rest;
+    } else {
+        entry->address = address;
+        __atomic_store_n(&entry->rest, rest + run->extra, __ATOMIC_RELEASE);
+        run->extra += 1ull << 32;
+    }
+}
+
+/* Counts what the run got; when split, it is not visible yet. Returns how many. */
+BB_RING_INLINE unsigned bb_ring_run_posted(struct bb_ring *ring, enum bb_ring_kind kind,
+                                           const struct bb_ring_run *run)
+{
+    unsigned count = run->count - run->left;
+    unsigned head = ring->head + count;
+    ring->room = (uint16_t)(ring->room - count);
+    if (kind == BB_RING_PACKED) {
+        ring->published = (uint16_t)(ring->published + count);
+        if (head == ring->size) {
+            head = 0;
+            ring->head_flags ^= 0x8080;
+        }
+    }
+    ring->head = (uint16_t)head;
+    return count;
+}
+
+/* What bb_ring_end() does. */
+BB_RING_INLINE void bb_ring_publish(struct bb_ring *ring, enum bb_ring_kind kind)
+{
+    struct bb_ring_batch batch = bb_ring_begin(ring, kind);
+    bb_ring_end(&batch, kind);
+}
+
+/* Slots that are used, in order, as far as can be told: at most `limit`. A used index that is wrong
+ * gives none, which bb_ring_look() then explains. */
+BB_RING_INLINE struct bb_ring_run bb_ring_run_look(const struct bb_ring *ring,
+                                                   enum bb_ring_kind kind, unsigned limit)
+{
+    unsigned slot = ring->tail, count = (unsigned)ring->size - ring->room;
+    if (kind == BB_RING_SPLIT) {
+        uint16_t done = (uint16_t)(__atomic_load_n(&ring->used->index, __ATOMIC_ACQUIRE) - slot);
+        count = done > count ? 0 : done;
+        slot &= ring->size - 1u;
+    }
+    struct bb_ring_run run = bb_ring_run_at(ring, slot, count < limit ? count : limit);
+    run.used = ring->used->entries + slot; /* a slot's used element stands at its number */
+    if (kind == BB_RING_PACKED)
+        run.extra = (uint64_t)slot << 32 | (uint64_t)ring->tail_flags << 48;
+    return run;
+}
+
+/* The length that the device claims for the run's next slot. More than 32 bits: it is not used yet,
+ * or not the next one. */
+BB_RING_INLINE uint64_t bb_ring_run_peek(const struct bb_ring_run *run, enum bb_ring_kind kind)
+{
+    if (kind == BB_RING_PACKED)
+        return (__atomic_load_n(&run->entry->rest, __ATOMIC_ACQUIRE) &
+                ~((uint64_t)(BB_RING_WRITE | BB_RING_NEXT | BB_RING_INDIRECT) << 48)) -
+               run->extra;
+    return bb_ring_once(&run->used->length) | (bb_ring_once(&run->used->id) - run->slot) << 32;
+}
+
+/* After a peek that found it used; the caller counts run->left. */
+BB_RING_INLINE void *bb_ring_run_take(struct bb_ring_run *run, enum bb_ring_kind kind)
+{
+    if (kind == BB_RING_PACKED) {
+        run->entry++;
+        run->extra += 1ull << 32;
+    } else {
+        run->used++;
+        run->slot++;
+    }
+    return *run->token++;
+}
+
+/* Split: takes four at once, whatever their lengths; false: not all of them are used in order. */
+BB_RING_INLINE bool bb_ring_run_take_four(struct bb_ring_run *run, void **tokens)
+{
+    const struct bb_ring_used_element *used = run->used;
+    uint64_t slot = run->slot, a = bb_ring_once(&used[0].id), b = bb_ring_once(&used[1].id),
+             c = bb_ring_once(&used[2].id), d = bb_ring_once(&used[3].id);
+    if (__builtin_expect(a != slot || b != slot + 1 || c != slot + 2 || d != slot + 3, 0))
+        return false;
+    void **from = run->token, *first = from[0], *second = from[1], *third = from[2],
+         *fourth = from[3];
+    tokens[0] = first;
+    tokens[1] = second;
+    tokens[2] = third;
+    tokens[3] = fourth;
+    run->token += 4;
+    run->used += 4;
+    run->slot += 4;
+    return true;
+}
+
+BB_RING_INLINE unsigned bb_ring_run_taken(struct bb_ring *ring, enum bb_ring_kind kind,
+                                          const struct bb_ring_run *run)
+{
+    unsigned count = run->count - run->left;
+    unsigned tail = ring->tail + count;
+    ring->room = (uint16_t)(ring->room + count);
+    if (kind == BB_RING_PACKED && tail == ring->size) {
+        tail = 0;
+        ring->tail_flags ^= 0x8080;
+    }
+    ring->tail = (uint16_t)tail;
+    return count;
+}
+
 #endif
