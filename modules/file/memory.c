@@ -9,6 +9,10 @@
 
 #define POOL_SIZE (1024 * 1024)
 
+/* The last of it is for small pieces: libraries look less carefully whether they got those. */
+#define SMALL 1024
+#define RESERVE (16 * 1024)
+
 static struct bb_pool pool;
 
 void *bb_file_malloc(size_t size)
@@ -19,6 +23,8 @@ void *bb_file_malloc(size_t size)
             return NULL;
         bb_pool_start(&pool, memory, POOL_SIZE);
     }
+    if (size > SMALL && (size > pool.size || pool.size - pool.used < size + RESERVE))
+        return NULL;
     return bb_pool_alloc(&pool, size);
 }
 
