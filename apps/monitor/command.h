@@ -38,6 +38,7 @@ extern const struct command command_block, command_mount, command_umount, comman
     command_cp, command_mkdir, command_rm;
 extern const struct command command_help, command_devices, command_explain, command_log,
     command_store, command_rtc, command_date, command_mailbox, command_gpio, command_irq,
-    command_memory, command_read, command_write, command_uptime, command_reboot, command_poweroff;
+    command_memory, command_read, command_write, command_uptime, command_reboot, command_poweroff,
+    command_net;
 
 #endif

@@ -16,6 +16,9 @@ const struct command *const commands[] = {
     &command_block, &command_mount,   &command_umount,  &command_ls,
     &command_cat,   &command_cp,      &command_mkdir,   &command_rm,
 #endif
+#if BB_MODULE_TCPIP
+    &command_net,
+#endif
     NULL,
 };
 

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The network: devices, addresses, counters; and a few questions to it. */
+#include <string.h>
+
+#include "command.h"
+
+#if BB_MODULE_TCPIP
+#include <busbar/rtc.h>
+#include <busbar/tcpip.h>
+
+#include <lwip/dhcp.h>
+
+enum { PINGS = 4, WAIT_ADDRESS = 10, WAIT_ANSWER = 2, WAIT_NAME = 10, DATA = 56 };
+
+/* The first device gets its addresses by DHCP and SLAAC, once somebody needs them. */
+static int started(void)
+{
+    if (bb_tcpip_netif(NULL))
+        return 0;
+    int error = bb_tcpip_start(bb_net_first(), NULL);
+    if (error)
+        return error;
+    error = bb_tcpip_wait(NULL, BB_TCPIP_IPV4, WAIT_ADDRESS * BB_SEC);
+    return error == -ETIMEDOUT ? 0 : error; /* there is IPv6, too */
+}
+
+static void list_stack(struct bb_net *net)
+{
+    char text[BB_TCPIP_ADDRESSES];
+    struct netif *netif = bb_tcpip_netif(net);
+    bb_tcpip_addresses(net, text, sizeof text);
+    say("  addresses  %s\n", text[0] ? text : "none");
+    if (!ip4_addr_isany(netif_ip4_gw(netif)))
+        say("  gateway    %s\n", ip4addr_ntoa(netif_ip4_gw(netif)));
+    for (u8_t i = 0; i < DNS_MAX_SERVERS; i++)
+        if (!ip_addr_isany(dns_getserver(i)))
+            say("  dns        %s\n", ipaddr_ntoa(dns_getserver(i)));
+}
+
+static int list(void)
+{
+    if (!bb_net_first())
+        return -ENODEV;
+    for (struct bb_net *net = bb_net_first(); net; net = bb_net_next(net)) {
+        char mac[BB_MAC_TEXT];
+        const struct bb_net_stats *stats = &net->stats;
+        bb_mac_format(net->mac, mac);
+        say("%-10s %s, MTU %u, %s\n", net->face.device->name, mac, net->mtu,
+            net->failed    ? "failed"
+            : net->link_up ? "link up"
+                           : "link down");
+        if (bb_tcpip_netif(net))
+            list_stack(net);
+        say("  sent       %llu frames, %llu bytes\n", (unsigned long long)stats->sent,
+            (unsigned long long)stats->sent_bytes);
+        say("  received   %llu frames, %llu bytes, %llu dropped, %llu errors\n",
+            (unsigned long long)stats->received, (unsigned long long)stats->received_bytes,
+            (unsigned long long)(stats->dropped + bb_tcpip_stats()->dropped),
+            (unsigned long long)stats->errors);
+    }
+    return 0;
+}
+
+static int dhcp(void)
+{
+    struct netif *netif = bb_tcpip_netif(NULL);
+    int error = 0;
+    if (netif) { /* once more, from the beginning */
+        dhcp_release_and_stop(netif);
+        dhcp_start(netif);
+    } else {
+        error = bb_tcpip_start(bb_net_first(), NULL);
+    }
+    if (!error)
+        error = bb_tcpip_wait(NULL, BB_TCPIP_IPV4, WAIT_ADDRESS * BB_SEC);
+    return error ? error : list();
+}
+
+static int look_up(const char *name, ip_addr_t *address)
+{
+    int error = started();
+    return error ? error : bb_dns(name, address, WAIT_NAME * BB_SEC);
+}
+
+static int dns(const char *name)
+{
+    ip_addr_t address;
+    int error = look_up(name, &address);
+    if (!error)
+        say("%s is %s\n", name, ipaddr_ntoa(&address));
+    return error;
+}
+
+static int ping(const char *name)
+{
+    ip_addr_t address;
+    int error = look_up(name, &address), answers = 0;
+    for (int i = 0; !error && i < PINGS; i++) {
+        struct bb_ping ping;
+        error = bb_ping(&address, DATA, WAIT_ANSWER * BB_SEC, &ping);
+        if (!error)
+            answers++, say("%u bytes from %s: %llu us\n", ping.size, ipaddr_ntoa(&address),
+                           (unsigned long long)(ping.time / BB_USEC));
+        if (error == -ETIMEDOUT) {
+            say("no answer from %s\n", ipaddr_ntoa(&address));
+            error = 0;
+        }
+    }
+    return error ? error : answers ? 0 : -ETIMEDOUT;
+}
+
+static int set_time(const char *server)
+{
+    int64_t now;
+    int error = started();
+    if (!error)
+        error = bb_sntp(server, WAIT_NAME * BB_SEC);
+    if (!error)
+        error = bb_wall_time(&now);
+    if (!error)
+        say_date(now);
+    return error;
+}
+
+static int run(int argc, char **argv)
+{
+    if (argc == 1)
+        return list();
+    if (argc == 2 && strcmp(argv[1], "dhcp") == 0)
+        return dhcp();
+    if (argc == 3 && strcmp(argv[1], "ping") == 0)
+        return ping(argv[2]);
+    if (argc == 3 && strcmp(argv[1], "dns") == 0)
+        return dns(argv[2]);
+    if (argc == 3 && strcmp(argv[1], "time") == 0)
+        return set_time(argv[2]);
+    return -EINVAL;
+}
+
+const struct command command_net = {"net", "[dhcp | ping HOST | dns NAME | time SERVER]",
+                                    "network devices and addresses; ask the network", run, NULL};
+#endif
