@@ -7,11 +7,69 @@
  */
 #include <busbar/tcpip.h>
 
+#include <lwip/dhcp.h>
 #include <lwip/priv/tcp_priv.h>
+#include <lwip/prot/dhcp.h>
+#include <lwip/prot/ieee.h>
 
 #include "fake_net.h"
 
 static struct tcp_pcb *client;
+
+enum { IP = 14, PORTS = 34, DHCP_ID = 46, DNS_ID = 42, DNS_PORT = 53, DHCP_CLIENT = 68 };
+
+static uint16_t get16(const uint8_t *at)
+{
+    return (uint16_t)(at[0] << 8 | at[1]);
+}
+
+static void put32(uint8_t *at, uint32_t value)
+{
+    value = lwip_htonl(value);
+    memcpy(at, &value, 4);
+}
+
+static void add32(uint8_t *at, uint32_t value)
+{
+    put32(at, value + ((uint32_t)get16(at) << 16 | get16(at + 2)));
+}
+
+static void fill_in_tcp(uint8_t *frame)
+{
+    for (struct tcp_pcb *pcb = tcp_active_pcbs; pcb; pcb = pcb->next)
+        if (pcb->remote_port == get16(frame + PORTS) &&
+            pcb->local_port == get16(frame + PORTS + 2)) {
+            add32(frame + PORTS + 4, pcb->rcv_nxt);
+            add32(frame + PORTS + 8, pcb->state == SYN_SENT ? pcb->snd_nxt : pcb->lastack);
+            return;
+        }
+}
+
+static void fill_in_dns(uint8_t *frame)
+{
+    for (unsigned i = 0; i < FAKE_LOG && i < fake.logged; i++) {
+        const struct fake_frame *sent = &fake.log[(fake.logged - 1 - i) % FAKE_LOG];
+        if (sent->length > DNS_ID + 12 && sent->data[IP + 9] == IP_PROTO_UDP &&
+            get16(sent->data + PORTS + 2) == DNS_PORT) {
+            memcpy(frame + PORTS + 2, sent->data + PORTS, 2);
+            memcpy(frame + DNS_ID, sent->data + DNS_ID, 2);
+            return;
+        }
+    }
+}
+
+static void fill_in(uint8_t *frame, size_t length)
+{
+    struct dhcp *dhcp = netif_dhcp_data(bb_tcpip_netif(NULL));
+    if (length < DHCP_ID + 8 || get16(frame + IP - 2) != ETHTYPE_IP || frame[IP] != 0x45)
+        return;
+    if (frame[IP + 9] == IP_PROTO_TCP)
+        fill_in_tcp(frame);
+    else if (frame[IP + 9] == IP_PROTO_UDP && get16(frame + PORTS) == DNS_PORT)
+        fill_in_dns(frame);
+    else if (frame[IP + 9] == IP_PROTO_UDP && get16(frame + PORTS + 2) == DHCP_CLIENT && dhcp)
+        put32(frame + DHCP_ID, dhcp->xid);
+}
 
 static err_t echo(void *context, struct tcp_pcb *pcb, struct pbuf *p, err_t error)
 {
@@ -79,6 +137,7 @@ static void begin(void)
     struct netif *netif = bb_tcpip_netif(NULL);
     ip4_addr_t address, mask, gateway;
     ip_addr_t peer, server;
+    fake.logged = 0;
     IP4_ADDR(&address, 10, 0, 2, 15);
     IP4_ADDR(&mask, 255, 255, 255, 0);
     IP4_ADDR(&gateway, 10, 0, 2, 2);
@@ -87,6 +146,9 @@ static void begin(void)
     IP_ADDR4(&peer, 10, 0, 2, 2);
     IP_ADDR4(&server, 10, 0, 2, 3);
     dns_setserver(0, &server);
+    dhcp_stop(netif);
+    dhcp_start(netif);
+    netif_set_addr(netif, &address, &mask, &gateway);
     (void)dns_gethostbyname("busbar.example", &server, found, NULL);
     client = tcp_new();
     if (!client)
@@ -123,7 +185,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         data += 3, size -= 3;
         if (length > size)
             length = size;
-        (void)fake_give(data, (unsigned)length, BB_BUFFER_CHECKSUM_GOOD);
+        uint8_t frame[BB_BUFFER_SIZE];
+        size_t shown = length < sizeof frame ? length : sizeof frame;
+        memcpy(frame, data, shown);
+        fill_in(frame, shown);
+        (void)fake_give(frame, (unsigned)shown, BB_BUFFER_CHECKSUM_GOOD);
         fake_run(BB_MSEC + time * time * BB_MSEC);
         data += length, size -= length;
     }
