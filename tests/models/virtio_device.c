@@ -152,7 +152,7 @@ static void write_status(struct model_virtio *device, uint32_t value)
                 value);
         require(!(set & FEATURES_OK), "DRIVER_OK together with FEATURES_OK", value);
     }
-    device->status = (uint8_t)value;
+    device->status = (uint8_t)(value | (set & DRIVER_OK && device->ails ? NEEDS_RESET : 0));
 }
 
 static void write_features(struct model_virtio *device, uint32_t value)
@@ -287,9 +287,9 @@ static uint32_t read_register(struct model_virtio *device, size_t offset)
     case QUEUE_NUM_MAX:
         return device->queue_sel < VIRTIO_QUEUES ? device->queues[device->queue_sel].max : 0;
     case QUEUE_PFN:
-        return (uint32_t)selected(device)->pages;
+        return (uint32_t)selected(device)->pages + device->keeps_queues;
     case QUEUE_READY:
-        return selected(device)->ready;
+        return selected(device)->ready || device->keeps_queues;
     case INTERRUPT_STATUS:
         return device->interrupt_status;
     case STATUS:

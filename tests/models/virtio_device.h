@@ -103,6 +103,8 @@ struct model_virtio {
     bool never_resets; /* the status stays as it is */
     bool refuses;      /* FEATURES_OK does not stay */
     bool restless;     /* the configuration changes at each look */
+    bool ails;         /* must be reset as soon as it was told DRIVER_OK */
+    bool keeps_queues; /* says after a reset that its queues are in use */
     enum virtio_fault fault;
     unsigned fault_after;
 

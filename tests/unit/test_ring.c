@@ -357,6 +357,22 @@ static void test_lies(void **state)
     lie(false, VIRTIO_USED_BACK, 0, "used index beyond what was posted");
 }
 
+/* An id inside of a chain's descriptors, where one chain takes several. */
+static void test_id_between(void **state)
+{
+    uint8_t bytes[4];
+    const struct bb_ring_part part = {bytes, 4};
+    (void)state;
+    begin((struct bb_ring_format){8, 2, false, false, true, false});
+    assert_true(bb_ring_post(&ring, &part, 0, 1, bytes));
+    bb_ring_kick(&ring);
+    device.fault = VIRTIO_ID_FREE; /* 1 */
+    model_virtio_use(&device, device.queues[0].held, 4);
+    assert_null(bb_ring_take(&ring, NULL));
+    assert_string_equal(ring.broken, "used id out of range");
+    end();
+}
+
 /* ---- Batches ---- */
 
 static void *tokens_of[32768];
@@ -542,6 +558,7 @@ int main(void)
         cmocka_unit_test(test_notified_only_when_wanted),
         cmocka_unit_test(test_arm_then_look),
         cmocka_unit_test(test_lies),
+        cmocka_unit_test(test_id_between),
         cmocka_unit_test(test_batches),
         cmocka_unit_test(test_batches_abandoned),
         cmocka_unit_test(test_batches_of_a_liar),
