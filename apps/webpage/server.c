@@ -76,6 +76,7 @@ static err_t abort_connection(struct connection *connection)
 static err_t close_connection(struct connection *connection)
 {
     struct tcp_pcb *pcb = detach(connection);
+    tcp_setprio(pcb, TCP_PRIO_MIN); /* a client that never closes its side makes room for others */
     if (tcp_close(pcb) == ERR_OK)
         return ERR_OK;
     tcp_abort(pcb);
@@ -221,6 +222,7 @@ static err_t finish(struct connection *connection)
         return close_connection(connection);
     if (tcp_shutdown(connection->pcb, 0, 1) != ERR_OK)
         return abort_connection(connection);
+    tcp_setprio(connection->pcb, TCP_PRIO_MIN);
     connection->phase = LINGERING;
     connection->seconds = 0;
     drop_held(connection);

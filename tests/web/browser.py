@@ -7,11 +7,12 @@
         browser.screenshot("page.png")
 """
 import base64
+import fcntl
 import json
 import os
 import select
 import shutil
-import subprocess
+import signal
 import tempfile
 import time
 
@@ -30,20 +31,17 @@ class Browser:
         self.profile = tempfile.mkdtemp(prefix="busbar-browser-")
         commands, self._commands = os.pipe()
         self._answers, answers = os.pipe()
-        # The protocol's pipe is descriptors 3 and 4 of the browser. Those that are handed over must
-        # not be among them before they are put there.
-        spare = [os.dup(commands), os.dup(answers)]
-        while min(spare) < 5:
-            spare = [os.dup(each) for each in spare]
+        # The protocol's pipe is descriptors 3 and 4 of the browser. What is put there must not be
+        # one of them before.
+        high = [fcntl.fcntl(each, fcntl.F_DUPFD_CLOEXEC, 10) for each in (commands, answers)]
         words = [found(), "--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run",
                  "--disable-background-networking", "--disable-component-update", "--disable-sync",
                  "--disable-dev-shm-usage", "--hide-scrollbars", f"--user-data-dir={self.profile}",
                  "--remote-debugging-pipe", "about:blank"]
-        self.process = subprocess.Popen(
-            ["/bin/sh", "-c", f'exec "$@" 3<&{spare[0]} 4>&{spare[1]}', "sh", *words],
-            pass_fds=spare, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL)
-        for each in (commands, answers, *spare):
+        null = [(os.POSIX_SPAWN_OPEN, each, os.devnull, os.O_RDWR, 0) for each in range(3)]
+        pipe = [(os.POSIX_SPAWN_DUP2, each, 3 + i) for i, each in enumerate(high)]
+        self._process = os.posix_spawn(words[0], words, os.environ, file_actions=null + pipe)
+        for each in (commands, answers, *high):
             os.close(each)
         self._number, self._heard, self.messages = 0, b"", []
         self._session = None
@@ -54,11 +52,12 @@ class Browser:
     def __exit__(self, *_):
         for each in (self._commands, self._answers):
             os.close(each)  # at the end of its pipe the browser leaves
-        try:
-            self.process.wait(10)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+        for attempt in range(100):
+            if os.waitpid(self._process, os.WNOHANG)[0]:
+                break
+            if attempt == 98:
+                os.kill(self._process, signal.SIGKILL)
+            time.sleep(0.1)
         shutil.rmtree(self.profile, ignore_errors=True)
 
     def call(self, method, limit=30, **params):

@@ -1,0 +1,356 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""The web page on virt-arm64 and host: its JSON, HTTP as clients should and should not speak it, 64
+connections, load, and the page in Chromium.
+
+    python3 tests/boot/webpage.py [--picture docs/webpage.png] [PLATFORM...]
+"""
+import argparse
+import gzip
+import http.client
+import json
+import re
+import select
+import selectors
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+sys.path.insert(0, str(ROOT / "tests/web"))
+import browser  # noqa: E402
+
+REQUESTS, AT_ONCE = 10000, 32
+GET = b"GET %s HTTP/1.1\r\nHost: a\r\n\r\n"
+
+
+class Machine:
+    """`tools/busbar run` with a page behind a port of this machine."""
+
+    def __init__(self, platform, folder):
+        disk = Path(folder) / "disk"
+        with open(disk, "wb") as file:
+            file.truncate(8 << 20)
+        self.program = subprocess.Popen(
+            [ROOT / "tools/busbar", "run", platform, "--app", "webpage", "--forward", "0:80",
+             "--disk", disk, "--timeout", "500"],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        self.heard, self.port = "", None
+
+    def wait(self, limit=300):
+        """Until it has an address; the port of 127.0.0.1."""
+        end = time.monotonic() + limit
+        while "webpage: http://" not in self.heard:
+            ready = select.select([self.program.stdout], [], [], 1)[0]
+            data = self.program.stdout.read1(65536) if ready else b""
+            self.heard += data.decode("utf-8", "replace")
+            if time.monotonic() > end or (ready and not data):
+                raise OSError("the page did not come up:\n" + self.heard)
+        self.port = int(re.search(r"http://127\.0\.0\.1:(\d+)/", self.heard)[1])
+        threading.Thread(target=self._listen, daemon=True).start()
+        return self.port
+
+    def _listen(self):
+        while data := self.program.stdout.read1(65536):
+            self.heard += data.decode("utf-8", "replace")
+
+    def end(self):
+        self.program.send_signal(signal.SIGINT)
+        try:
+            self.program.wait(20)
+        except subprocess.TimeoutExpired:
+            self.program.kill()
+
+
+class Checks:
+    def __init__(self, platform, port):
+        self.platform, self.port, self.well = platform, port, True
+
+    def check(self, what, well, *heard):
+        print(f"{'ok  ' if well else 'FAIL'} {self.platform}: {what}", flush=True)
+        if not well:
+            print(*heard, sep="\n", flush=True)
+        self.well &= bool(well)
+
+    # ---- Ways to ask
+
+    def ask(self, path, method="GET", connection=None, **headers):
+        one = connection or http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        one.request(method, path, headers={name.replace("_", "-"): value
+                                           for name, value in headers.items()})
+        answer = one.getresponse()
+        answer.body = answer.read()
+        if not connection:
+            one.close()
+        return answer
+
+    def json(self, path):
+        return json.loads(self.ask(path).body)
+
+    def raw(self, data, pieces=1, pause=0.0):
+        """Everything that comes back until the other side ends the connection."""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=20) as one:
+            one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            size = -(-len(data) // pieces)
+            for at in range(0, len(data), size):
+                one.sendall(data[at : at + size])
+                time.sleep(pause)
+            heard = b""
+            try:
+                while part := one.recv(65536):
+                    heard += part
+            except (ConnectionResetError, TimeoutError) as error:
+                heard += f"<{error}>".encode()
+        return heard
+
+    # ---- What is checked
+
+    def documents(self):
+        system = self.json("/api/system")
+        self.check("/api/system names the platform", system["platform"] == self.platform, system)
+        self.check("and its memory and time", 0 < system["arena"]["used"] <= system["arena"]["size"]
+                   and abs(system["wall"] - time.time()) < 60, system)
+        devices = self.json("/api/devices")["devices"]
+        net = [each for each in devices if each["alias"] == "net0"]
+        self.check("/api/devices has net0, running", net and net[0]["state"] == "running"
+                   and net[0]["driver"].startswith("net/"), devices)
+        first, second = self.json("/api/store"), self.json("/api/store")
+        count = [next(value["value"] for value in store["values"]
+                      if (value["device"], value["name"]) == ("net0", "received"))
+                 for store in (first, second)]
+        self.check("/api/store counts the frames that ask for it", count[0] < count[1]
+                   and first["uptime_ns"] < second["uptime_ns"], count)
+        log = self.json("/api/log")
+        self.check("/api/log has what was logged", any("webpage: http://" in entry["text"]
+                                                       for entry in log["entries"]), log)
+        rest = self.json(f"/api/log?since={log['entries'][-1]['sequence']}")["entries"]
+        self.check("and only what is new when asked for it",
+                   rest and rest[0] == log["entries"][-1], rest)
+        disks = self.json("/api/block")["disks"]
+        self.check("/api/block has the disk", [disk["blocks"] * disk["block_size"] for disk in disks
+                                               if disk["name"] == "disk0"] == [8 << 20], disks)
+
+    def page(self):
+        source = (ROOT / "apps/webpage/page.html").read_bytes()
+        plain, packed = self.ask("/"), self.ask("/", Accept_Encoding="br, gzip")
+        self.check("the page comes plain", plain.status == 200 and plain.body == source,
+                   plain.headers)
+        self.check("and compressed where that is accepted",
+                   packed.headers["Content-Encoding"] == "gzip"
+                   and gzip.decompress(packed.body) == source, packed.headers)
+        tag = plain.headers["ETag"]
+        again = self.ask("/", If_None_Match=tag)
+        self.check("and not again to whom has it", again.status == 304 and not again.body,
+                   again.headers)
+        head = self.ask("/", "HEAD")
+        self.check("HEAD tells its size and no more", head.status == 200 and not head.body
+                   and head.headers["Content-Length"] == str(len(source)), head.headers)
+        self.check("it loads nothing from elsewhere",
+                   not re.search(rb"(?:src|href)\s*=\s*[\"']?(?:https?:)?//|url\(|@import", source))
+
+    def refusals(self):
+        post = self.ask("/", "POST")
+        self.check("POST: 405, with what is allowed",
+                   post.status == 405 and post.headers["Allow"] == "GET, HEAD", post.headers)
+        self.check("unknown: 404", self.ask("/api/none").status == 404)
+        for what, data, status in (
+            ("garbage", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" * 9, 400),
+            ("no Host", b"GET / HTTP/1.1\r\n\r\n", 400),
+            ("HTTP/2", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505),
+            ("a long target", GET % (b"/" + b"a" * 400), 414),
+            ("long header lines", b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"a" * 20000 + b"\r\n\r\n",
+             431),
+            ("a body", b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 99999\r\n\r\n" + b"a" * 99999,
+             405),
+        ):
+            heard = self.raw(data)
+            self.check(f"{what}: {status}, and the connection ends",
+                       heard.startswith(b"HTTP/1.1 %d " % status)
+                       and b"\r\nConnection: close\r\n" in heard, heard[:300])
+
+    def connections(self):
+        one = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        self.ask("/api/system", connection=one)
+        sock = one.sock
+        same = [self.ask(path, method, one).status for method, path in
+                (("GET", "/api/store"), ("HEAD", "/api/store"), ("GET", "/none"), ("PUT", "/"),
+                 ("GET", "/"))]
+        self.check("one connection for many requests", same == [200, 200, 404, 405, 200]
+                   and one.sock is sock, same)
+        one.close()
+        old = self.raw(b"GET /api/store HTTP/1.0\r\n\r\n")
+        header, _, body = old.partition(b"\r\n\r\n")
+        self.check("HTTP/1.0: no chunks, and the end of the connection",
+                   b"chunked" not in header and json.loads(body)["values"], old[:300])
+        close = self.raw(b"GET /api/log HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        self.check("Connection: close is done", close.endswith(b"\r\n0\r\n\r\n"), close[-100:])
+        paths = [b"/api/system", b"/none", b"/api/devices", b"/", b"/api/log"] * 4
+        last = b"GET /last HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+        pipe = self.raw(b"".join(GET % path for path in paths) + last)
+        found = re.findall(rb"HTTP/1\.1 (\d+) ", pipe)
+        self.check("pipelined requests are answered in turn",
+                   found == [b"200", b"404", b"200", b"200", b"200"] * 4 + [b"404"], found)
+        data = b"GET /api/system HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+        heard = self.raw(data, pieces=len(data), pause=0.002)
+        self.check("a request in segments of a byte", heard.startswith(b"HTTP/1.1 200 "), heard)
+        heard = self.raw(GET % b"/api/system" + data, pieces=7, pause=0.02)
+        self.check("two requests cut anywhere", heard.count(b"HTTP/1.1 200 ") == 2, heard)
+
+    def many(self):
+        """64 connections, all open, each used twice; then more than there are places for."""
+        ones = [http.client.HTTPConnection("127.0.0.1", self.port, timeout=30) for _ in range(64)]
+        answers = []
+        for _ in range(2):
+            for one in ones:
+                one.request("GET", "/api/system")
+            for one in ones:
+                answers.append(json.loads(one.getresponse().read()))
+        open_ = self.json("/api/system")["connections"]
+        self.check("64 connections are kept alive", len(answers) == 128 and open_ >= 64, open_)
+        more = [socket.create_connection(("127.0.0.1", self.port)) for _ in range(40)]
+        time.sleep(0.5)
+        self.check("and idle ones make room for others", self.ask("/api/system").status == 200)
+        for one in [*ones, *more]:
+            one.close()
+
+    def slow(self):
+        began = time.monotonic()
+        with socket.create_connection(("127.0.0.1", self.port), timeout=30) as one:
+            one.sendall(b"GET / HTTP/1.1\r\n")
+            heard = b""
+            while time.monotonic() - began < 30:
+                if select.select([one], [], [], 1)[0]:
+                    heard = one.recv(4096)
+                    break
+                one.sendall(b"X: y\r\n")
+        took = time.monotonic() - began
+        self.check("a request that never ends has ten seconds",
+                   heard.startswith(b"HTTP/1.1 408 ") and 8 < took < 16, took, heard)
+
+    def load(self):
+        """10,000 requests, 32 at once on connections kept alive, and not one of them lost."""
+        request = GET % b"/api/system"
+        chosen, heard, asked, good = selectors.DefaultSelector(), {}, 0, 0
+        began = time.monotonic()
+        for _ in range(AT_ONCE):
+            one = socket.create_connection(("127.0.0.1", self.port), timeout=20)
+            chosen.register(one, selectors.EVENT_READ)
+            heard[one] = b""
+            one.sendall(request)
+            asked += 1
+        while heard:
+            ready = chosen.select(20)
+            if not ready:
+                break
+            for key, _ in ready:
+                one = key.fileobj
+                part = one.recv(65536)
+                heard[one] += part
+                whole = heard[one].endswith(b"]}\r\n0\r\n\r\n")
+                good += whole and heard[one].startswith(b"HTTP/1.1 200 OK\r\n")
+                if whole and asked < REQUESTS:
+                    heard[one] = b""
+                    one.sendall(request)
+                    asked += 1
+                elif whole or not part:
+                    chosen.unregister(one)
+                    one.close()
+                    del heard[one]
+        seconds = time.monotonic() - began
+        self.check(f"{REQUESTS} requests at {AT_ONCE} connections, none lost "
+                   f"({REQUESTS / seconds:.0f} a second)", good == asked == REQUESTS, good, asked)
+
+    def shown(self, chromium, picture):
+        url = f"http://127.0.0.1:{self.port}/"
+        chromium.open(url, 1180, 1400)
+        chromium.wait("document.body.className === 'live'")
+        name = chromium.wait("(document.querySelector('#tree .running .dev') || {}).textContent")
+        self.check("the page is live in Chromium, with a device", name, name)
+        found = chromium.evaluate(
+            "[...document.querySelectorAll('#tree .dev')].some(d => d.textContent.includes('net0'))")
+        self.check("net0 is found by its text", found)
+        served = "document.getElementById('served').textContent"
+        before = chromium.evaluate(served)
+        after = chromium.wait(f"{served} !== {json.dumps(before)} && {served}")
+        self.check(f"a counter changes ({before}, {after})", after)
+        chromium.evaluate("document.getElementById('search').value = 'net0';"
+                          "document.getElementById('search').dispatchEvent(new Event('input'))")
+        rows = chromium.evaluate("[...document.querySelectorAll('#tree li')].filter(row => "
+                                 "row.getClientRects().length && row.querySelector('.dev')"
+                                 ".textContent.includes('net0')).length")
+        marked = chromium.evaluate("document.querySelector('#tree mark').textContent")
+        told = chromium.evaluate("document.getElementById('found').textContent")
+        self.check("search shows it alone, and says so", rows >= 1 and marked == "net0"
+                   and re.match(r"1 of \d+ shown", told), rows, marked, told)
+        chromium.evaluate("document.getElementById('clear').click()")
+        tops = ("JSON.stringify([...document.querySelectorAll('section')].map(s => "
+                "s.getBoundingClientRect().top))")
+        first = chromium.evaluate(tops)
+        time.sleep(5)
+        self.check("nothing moves when it is refreshed", chromium.evaluate(tops) == first)
+        if picture:
+            time.sleep(45)
+            chromium.screenshot(picture)
+        self.check("and the browser has nothing to complain of", not chromium.complaints(),
+                   chromium.complaints())
+        chromium.open(url, 360, 740, dark=True, phone=True)
+        chromium.wait("document.querySelectorAll('#tree .running').length > 0")
+        width = chromium.evaluate("document.documentElement.scrollWidth")
+        self.check("a phone's width is enough", width <= 360, width)
+
+    def lost(self, chromium, machine):
+        machine.end()
+        chromium.wait("!document.getElementById('alarm').hidden")
+        text = chromium.evaluate("document.getElementById('alarm').innerText")
+        self.check("a machine that is gone: the page says so and tries again",
+                   "does not answer" in text and "again" in chromium.wait(
+                       "document.getElementById('retry').textContent"), text)
+
+
+def run(platform, picture, only):
+    with tempfile.TemporaryDirectory() as folder:
+        machine = Machine(platform, folder)
+        try:
+            checks = Checks(platform, machine.wait())
+            for part in (checks.documents, checks.page, checks.refusals, checks.connections,
+                         checks.many, checks.load, checks.slow):
+                if only in (None, part.__name__):
+                    part()
+            if only not in (None, "shown"):
+                return checks.well
+            if browser.found():
+                with browser.Browser() as chromium:
+                    checks.shown(chromium, picture)
+                    checks.lost(chromium, machine)
+            else:
+                print(f"skip {platform}: the page in a browser: there is no chromium")
+            if "panic" in machine.heard:
+                checks.check("no panic", False, machine.heard)
+            return checks.well
+        finally:
+            machine.end()
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--picture", help="where to put a screenshot")
+    parser.add_argument("--only", help="one group of checks")
+    parser.add_argument("platform", nargs="*", default=["virt-arm64", "host"])
+    options = parser.parse_args()
+    well = True
+    for platform in options.platform:
+        try:
+            well &= run(platform, options.picture, options.only)
+        except (OSError, http.client.HTTPException, browser.BrowserError, ValueError) as error:
+            print(f"FAIL {platform}: {type(error).__name__}: {error}")
+            well = False
+    return 0 if well else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
