@@ -183,12 +183,9 @@ static unsigned taken_to(const struct bb_ring *ring, uint16_t at)
     return at >= ring->tail ? at - ring->tail : at + ring->size - ring->tail;
 }
 
-void bb_ring_disorder(struct bb_ring *ring, uint16_t at, uint16_t flags, uint32_t id)
+void bb_ring_disorder(struct bb_ring *ring, uint16_t at, uint32_t id)
 {
-    /* In a packed ring all may be taken with the tail where it was: the flags tell. */
     unsigned count = in_flight(ring) - taken_to(ring, at);
-    if (ring->packed && at == ring->tail && flags != ring->tail_flags)
-        count = 0;
     unsigned first = ring->packed ? at : at & (ring->slots - 1u);
     unsigned beyond = (id + ring->slots - first) % ring->slots;
     if (id >= ring->slots)
@@ -440,7 +437,7 @@ static bool next_used(struct bb_ring *ring, uint32_t *slot, uint32_t *length)
         return false;
     if (ring->kind != BB_RING_ANY &&
         *slot != (ring->packed ? ring->tail : ring->tail & (ring->slots - 1u)))
-        bb_ring_disorder(ring, ring->tail, ring->tail_flags, *slot);
+        bb_ring_disorder(ring, ring->tail, *slot);
     else if (*slot >= ring->slots)
         bb_ring_bad(ring, "used id out of range");
     else if (!ring->tokens[*slot])

@@ -203,9 +203,9 @@ unsigned bb_ring_any_slot(const struct bb_ring *ring);
 void bb_ring_any_put(struct bb_ring *ring, unsigned slot, uint64_t address, uint32_t length,
                      uint16_t flags, void *token);
 void *bb_ring_any_next(struct bb_ring *ring, unsigned *slot, uint32_t *length);
-/* A used id that was not next: the ring is ANY or broken from now on. `at`: what was taken so far.
- */
-void bb_ring_disorder(struct bb_ring *ring, uint16_t at, uint16_t flags, uint32_t id);
+/* A used id that was not next: the ring is ANY or broken from now on. `at`: the tail, with what the
+ * batch has taken so far; something is left to take. */
+void bb_ring_disorder(struct bb_ring *ring, uint16_t at, uint32_t id);
 
 BB_RING_INLINE struct bb_ring_batch bb_ring_begin(struct bb_ring *ring, enum bb_ring_kind kind)
 {
@@ -348,7 +348,7 @@ BB_RING_INLINE void *bb_ring_next(struct bb_ring_batch *batch, enum bb_ring_kind
         *length = (uint32_t)rest;
     }
     if (__builtin_expect(id != wanted, 0)) {
-        bb_ring_disorder(batch->ring, batch->at, batch->flags, id);
+        bb_ring_disorder(batch->ring, batch->at, id);
         return NULL;
     }
     *slot = wanted;
@@ -499,8 +499,9 @@ BB_RING_INLINE struct bb_ring_run bb_ring_run_look(const struct bb_ring *ring,
         slot &= ring->size - 1u;
     }
     struct bb_ring_run run = bb_ring_run_at(ring, slot, count < limit ? count : limit);
-    run.used = ring->used->entries + slot; /* a slot's used element stands at its number */
-    if (kind == BB_RING_PACKED)
+    if (kind == BB_RING_SPLIT)
+        run.used = ring->used->entries + slot; /* a slot's used element stands at its number */
+    else
         run.extra = (uint64_t)slot << 32 | (uint64_t)ring->tail_flags << 48;
     return run;
 }
