@@ -33,7 +33,7 @@ enum {
     MOST_FRAME = BB_NET_HEADER + MTU,
     MOST_DESCRIPTORS = 512,
     TIMERS = 4,
-    RESERVE = 16, /* empty buffers below which no frame is asked for */
+    RESERVE = 64, /* empty buffers below which no frame is asked for */
     BATCH = 64,   /* frames that one look takes from a TAP device */
 };
 #define NEVER UINT64_MAX
@@ -57,7 +57,8 @@ struct host_net {
     struct bb_host_source source;
     struct bb_work work;
     Slirp *slirp;
-    int fd; /* of the TAP device */
+    void (*broken_pipe)(int); /* what SIGPIPE did before */
+    int fd;                   /* of the TAP device */
     bool started, busy, armed, full;
     struct frames empty, received, sent;
     struct slirp_timer timers[TIMERS];
@@ -104,10 +105,14 @@ static int take_batch(struct frames *frames, struct bb_buffer **to, unsigned lim
     return (int)count;
 }
 
-/* An empty buffer, its data where a frame begins. */
+/* An empty buffer, its data where a frame begins. libslirp answers while a batch is sent, and a
+ * TCP peer whose acknowledgements were lost falls silent for a second: so more than the client
+ * gave, where the pool has them. */
 static struct bb_buffer *take_empty(struct host_net *self)
 {
     struct bb_buffer *buffer = take(&self->empty);
+    if (!buffer && self->received.count < 2 * DEPTH)
+        buffer = bb_buffer_get();
     if (!buffer)
         return NULL;
     buffer->data = bb_buffer_memory(buffer) + BB_BUFFER_HEADROOM;
@@ -392,10 +397,11 @@ static int start_slirp(struct host_net *self)
     (void)inet_pton(AF_INET6, "fec0::", &config.vprefix_addr6);
     (void)inet_pton(AF_INET6, "fec0::2", &config.vhost6);
     (void)inet_pton(AF_INET6, "fec0::3", &config.vnameserver6);
-    (void)signal(SIGPIPE, SIG_IGN); /* libslirp writes to sockets that their peer has closed */
     self->slirp = slirp_new(&config, &slirp_calls, self);
     if (!self->slirp)
         return -EIO;
+    /* libslirp writes to sockets that their peer has closed. */
+    self->broken_pipe = signal(SIGPIPE, SIG_IGN);
     add_forwards(self);
     return 0;
 }
@@ -439,10 +445,12 @@ static void host_net_stop(struct bb_net *net)
     bb_host_source_remove(&self->source);
     self->started = false;
     self->busy = true;
-    if (self->slirp)
+    if (self->slirp) {
         slirp_cleanup(self->slirp);
-    else
+        (void)signal(SIGPIPE, self->broken_pipe);
+    } else {
         (void)close(self->fd);
+    }
     self->slirp = NULL;
     self->busy = false;
     bb_work_cancel(&self->work);
