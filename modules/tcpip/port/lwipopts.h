@@ -54,6 +54,7 @@
 #define IP_REASS_MAX_PBUFS 32
 #define IPV6_FRAG_COPYHEADER 1 /* its notes hold a pointer, and do not fit the header */
 #define ARP_TABLE_SIZE 32
+#define ARP_QUEUEING 1 /* the first answers to several clients wait for one address */
 #define LWIP_ND6_NUM_NEIGHBORS 32
 #define LWIP_ND6_NUM_DESTINATIONS 32
 
@@ -68,6 +69,7 @@
 #define PBUF_POOL_FREE_OOSEQ 1
 /* A retransmission comes after two to three slow ticks, of twice this: 200 to 300 ms. */
 #define TCP_TMR_INTERVAL 50
+#define LWIP_TCP_RTO_TIME 1000 /* before anything is known (RFC 6298) */
 
 /* ---- Checksums: the device's where it can, frame by frame ---- */
 #define LWIP_CHECKSUM_CTRL_PER_NETIF 1
