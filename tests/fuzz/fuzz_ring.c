@@ -32,7 +32,7 @@ static unsigned posted;
 static char *shared;
 static size_t shared_size;
 static uint16_t used; /* what an honest device counts */
-static bool used_wrap, batches;
+static bool used_wrap, batches, runs;
 
 static uint8_t byte(void)
 {
@@ -124,10 +124,42 @@ BB_RING_INLINE void get_as(unsigned limit, enum bb_ring_kind kind)
     bb_ring_taken(&batch, kind);
 }
 
+BB_RING_INLINE void put_run(unsigned count, enum bb_ring_kind kind)
+{
+    struct bb_ring_run run = bb_ring_run_post(&ring, kind, count);
+    for (; run.left; run.left--) {
+        struct chain *chain = unposted();
+        must(chain);
+        bb_ring_run_put(&run, kind, (uintptr_t)chain, 8, BB_RING_WRITE, chain);
+        chain->posted = true;
+        posted++;
+    }
+    if (bb_ring_run_posted(&ring, kind, &run))
+        bb_ring_publish(&ring, kind);
+}
+
+BB_RING_INLINE void get_run(unsigned limit, enum bb_ring_kind kind)
+{
+    struct bb_ring_run run = bb_ring_run_look(&ring, kind, limit);
+    void *four[4];
+    if (kind == BB_RING_SPLIT && run.left > 4 && bb_ring_run_take_four(&run, four)) {
+        for (unsigned i = 0; i < 4; i++, run.left--)
+            came_back(four[i], 0);
+    }
+    for (; run.left && bb_ring_run_peek(&run, kind) <= 8; run.left--)
+        came_back(bb_ring_run_take(&run, kind), 0);
+    if (!bb_ring_run_taken(&ring, kind, &run))
+        get_as(limit, kind); /* which says why */
+}
+
 static void put(unsigned count)
 {
     if (count > ring.room)
         count = ring.room;
+    if (runs && ring.kind == BB_RING_SPLIT)
+        return put_run(count, BB_RING_SPLIT);
+    if (runs && ring.kind == BB_RING_PACKED)
+        return put_run(count, BB_RING_PACKED);
     if (ring.kind == BB_RING_SPLIT)
         put_as(count, BB_RING_SPLIT);
     else if (ring.kind == BB_RING_PACKED)
@@ -138,6 +170,10 @@ static void put(unsigned count)
 
 static void get(unsigned limit)
 {
+    if (runs && ring.kind == BB_RING_SPLIT)
+        return get_run(limit, BB_RING_SPLIT);
+    if (runs && ring.kind == BB_RING_PACKED)
+        return get_run(limit, BB_RING_PACKED);
     if (ring.kind == BB_RING_SPLIT)
         get_as(limit, BB_RING_SPLIT);
     else if (ring.kind == BB_RING_PACKED)
@@ -228,6 +264,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         .indirect = flags & 8,
     };
     batches = flags & 16;
+    runs = flags & 32;
     if (batches)
         format.parts = 1;
     if (bb_ring_check(&format))
