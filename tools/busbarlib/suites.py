@@ -270,7 +270,8 @@ def conformance_cases():
         linked = {driver.name for driver in platform.drivers}
         disk = platform.qemu.disk if platform.qemu else "block/host_file" in linked
         net = bool(platform.qemu and platform.qemu.network)
-        machine = run.Machine(platform.name, app, net=net)
+        machine = run.Machine(platform.name, app, net=net,
+                              append="conformance.scratch=disk0" if disk else "")
         boot = Boot(platform.name, machine, [("expect", VERDICT)], timeout=180, exit_status=0,
                     disks=[SCRATCH] if disk else [])
         case = boot_case("conformance", boot)

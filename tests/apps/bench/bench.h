@@ -33,7 +33,8 @@ static inline __attribute__((always_inline)) uint64_t bench_end(uint64_t begin)
 void bench_pause(uint32_t ticks);
 uint32_t bench_random(void);
 void bench_add(struct bench_costs *costs, uint64_t ticks);
-/* One line: name, median, least and most, in hundredths for each operation. */
+/* A line for each: name, median, least and most, in hundredths of an operation. `hand` may be
+ * NULL. */
 void bench_report(const char *figure, const struct bench_costs *framework,
                   const struct bench_costs *hand);
 

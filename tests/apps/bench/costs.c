@@ -61,5 +61,6 @@ void bench_report(const char *figure, const struct bench_costs *framework,
                   const struct bench_costs *hand)
 {
     print(figure, "framework", framework);
-    print(figure, "hand", hand);
+    if (hand)
+        print(figure, "hand", hand);
 }

@@ -106,7 +106,7 @@ static int batch(struct bb_block *block)
     for (unsigned i = 0; i < BATCH; i++) {
         jobs[i].segments[0] = (struct bb_block_segment){buffers[i], block->block_size};
         jobs[i].request =
-            (struct bb_block_request){.block = i, .segments = jobs[i].segments, .segment_count = 1};
+            (struct bb_block_request){.block = 2 * i, .segments = jobs[i].segments, .segment_count = 1};
         list[i] = &jobs[i].request;
     }
     int taken = bb_block_submit(block, 0, list, BATCH);
