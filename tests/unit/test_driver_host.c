@@ -4,6 +4,7 @@
 #include "harness.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -190,6 +191,77 @@ static void test_the_terminal_is_put_back(void **state)
     }
 }
 
+/* ---- Sources ---- */
+
+struct pipe_source {
+    struct bb_host_source source;
+    int fds[2];
+    short events;
+    uint64_t due;
+    unsigned lists, readies;
+};
+
+static unsigned list_pipe(struct bb_host_source *source, struct pollfd *list, unsigned room)
+{
+    struct pipe_source *pipe = bb_container_of(source, struct pipe_source, source);
+    assert_true(room >= 256);
+    pipe->lists++;
+    source->deadline = pipe->due ? pipe->due : UINT64_MAX;
+    if (!pipe->events)
+        return 0;
+    list[0] = (struct pollfd){.fd = pipe->fds[pipe->events == POLLOUT], .events = pipe->events};
+    return 1;
+}
+
+static void pipe_ready(struct bb_host_source *source)
+{
+    struct pipe_source *pipe = bb_container_of(source, struct pipe_source, source);
+    assert_true(bb_arch_in_interrupt());
+    pipe->readies++;
+    pipe->events = 0;
+    pipe->due = 0;
+}
+
+static bool pipe_was_ready(void *context)
+{
+    return ((const struct pipe_source *)context)->readies > 0;
+}
+
+static void test_sources(void **state)
+{
+    (void)state;
+    struct pipe_source one = {.source = {list_pipe, pipe_ready}, .events = POLLIN}, two = one;
+    start();
+    assert_int_equal(pipe(one.fds), 0);
+    assert_int_equal(pipe(two.fds), 0);
+    bb_host_source_add(&one.source);
+    bb_host_source_add(&two.source);
+    assert_int_equal(bb_wait(pipe_was_ready, &one, 20 * BB_MSEC), -ETIMEDOUT);
+    assert_true(one.lists < 100); /* it slept */
+    assert_int_equal(write(two.fds[1], "x", 1), 1);
+    assert_int_equal(bb_wait(pipe_was_ready, &two, BB_SEC), 0);
+    assert_int_equal(one.readies, 0);
+    one.events = POLLOUT;
+    assert_int_equal(bb_wait(pipe_was_ready, &one, BB_SEC), 0);
+
+    /* Without a wait too: a program that only polls. */
+    one.readies = 0;
+    one.events = POLLOUT;
+    for (uint64_t end = bb_time() + BB_SEC; !one.readies && bb_time() < end;)
+        bb_poll();
+    assert_int_equal(one.readies, 1);
+
+    two.readies = 0;
+    two.due = 1; /* a moment that is past */
+    assert_int_equal(bb_wait(pipe_was_ready, &two, BB_SEC), 0);
+    bb_host_source_remove(&one.source);
+    one.readies = 0;
+    one.events = POLLOUT;
+    assert_int_equal(bb_wait(pipe_was_ready, &one, 5 * BB_MSEC), -ETIMEDOUT);
+    bb_host_source_remove(&two.source);
+    bb_host_source_remove(&two.source); /* twice does no harm */
+}
+
 /* ---- Register models ---- */
 
 static uint64_t read_offset(void *context, size_t offset, unsigned width)
@@ -247,6 +319,7 @@ int main(void)
         cmocka_unit_test(test_entropy_comes_at_once),
         cmocka_unit_test(test_power_ends_the_process),
         cmocka_unit_test(test_the_terminal_is_put_back),
+        cmocka_unit_test(test_sources),
         cmocka_unit_test(test_accesses_find_their_model),
     };
     return run_apart(tests, BB_ARRAY_SIZE(tests));

@@ -391,6 +391,8 @@ static int run_fault(void *context)
     tree_begin(2, 2);
     tree_device("file", "busbar,host-file");
     tree_close();
+    tree_device("net", "busbar,host-net");
+    tree_close();
     static char line[200];
     snprintf(line, sizeof(line), "host_file.path=%s host_file.path=%s", names[0], names[1]);
     boot_tree(line);

@@ -14,8 +14,8 @@
 #include <busbar/time.h>
 
 #define MAX_WATCHES 16
-#define MAX_LISTED 1024             /* descriptors of all sources */
-#define LOOK_PERIOD (100 * BB_USEC) /* of sources, while nobody waits: listing costs time */
+#define MAX_LISTED 1024            /* descriptors of all sources */
+#define LOOK_PERIOD (50 * BB_USEC) /* while nobody waits: each look is a system call */
 
 struct watch {
     int fd;
@@ -28,7 +28,7 @@ static struct {
     struct watch watches[MAX_WATCHES];
     nfds_t watch_count;
     struct bb_host_source *sources;
-    uint64_t next_look; /* at the sources; CLOCK_MONOTONIC, as the next */
+    uint64_t next_look; /* at descriptors; CLOCK_MONOTONIC, as the next */
     uint64_t wake;      /* 0: never */
     void (*fired)(void *context);
     void *fired_context;
@@ -46,6 +46,7 @@ int bb_host_watch(int fd, void (*ready)(void *context), void *context)
     if (cpu.watch_count == MAX_WATCHES)
         return -ENOSPC;
     cpu.watches[cpu.watch_count++] = (struct watch){fd, ready, context};
+    cpu.next_look = 0;
     return 0;
 }
 
@@ -102,13 +103,10 @@ static nfds_t list_sources(struct pollfd *list, uint64_t *deadline)
     return count;
 }
 
-static void deliver_sources(void)
+static void deliver_sources(uint64_t now)
 {
     static struct pollfd list[MAX_LISTED];
-    uint64_t deadline = UINT64_MAX, now = cpu.sources ? monotonic() : 0;
-    if (!cpu.sources || now < cpu.next_look)
-        return;
-    cpu.next_look = now + LOOK_PERIOD;
+    uint64_t deadline = UINT64_MAX;
     nfds_t count = list_sources(list, &deadline);
     if (count && poll(list, count, 0) < 0)
         return;
@@ -146,12 +144,17 @@ void bb_host_interrupts(void)
         cpu.line = false;
         bb_interrupt_entry();
     }
-    if (cpu.wake && monotonic() >= cpu.wake) {
+    uint64_t now = cpu.wake || cpu.watch_count || cpu.sources ? monotonic() : 0;
+    if (cpu.wake && now >= cpu.wake) {
         cpu.wake = 0;
         cpu.fired(cpu.fired_context);
     }
-    deliver_descriptors();
-    deliver_sources();
+    if (now >= cpu.next_look) {
+        cpu.next_look = now + LOOK_PERIOD;
+        deliver_descriptors();
+        if (cpu.sources)
+            deliver_sources(now);
+    }
     cpu.masked = cpu.inside = false;
 }
 
