@@ -41,6 +41,18 @@ enum {
     CONTROL_PATIENCE = 1000, /* ms */
 };
 
+static void set_open(struct virtio_net *chip, bool open)
+{
+    for (unsigned i = 0; i < chip->net.queues; i++) {
+        struct queue *queue = &chip->queues[i];
+        queue->open = open;
+        queue->plain_send = open && !queue->posted_send;
+        queue->plain_refill = open && !queue->posted_receive;
+        queue->plain_receive = queue->plain_refill && queue->merges;
+        queue->armed = queue->full = false;
+    }
+}
+
 /* ---- Waiting ---- */
 
 static bool virtio_net_arm(struct bb_net *net, unsigned number)
@@ -70,17 +82,17 @@ static void virtio_net_changed(struct bb_virtio_client *client)
 static void virtio_net_failed(struct bb_virtio_client *client, int error)
 {
     struct virtio_net *chip = bb_container_of(client, struct virtio_net, client);
+    set_open(chip, false);
     bb_net_failed(&chip->net, "the device failed", error);
 }
 
-static int read_link(struct virtio_net *chip)
+static int read_link(struct virtio_net *chip, bool *up)
 {
     uint16_t status = STATUS_LINK_UP;
     int error = 0;
     if (bb_virtio_has(chip->virtio, NET_STATUS))
         error = bb_virtio_config_u16(chip->virtio, CONFIG_STATUS, &status);
-    if (!error)
-        bb_net_link(&chip->net, status & STATUS_LINK_UP);
+    *up = status & STATUS_LINK_UP;
     return error;
 }
 
@@ -91,9 +103,12 @@ static void run_work(struct bb_work *work)
     if (chip->net.failed)
         return;
     if (__atomic_exchange_n(&chip->config_changed, false, __ATOMIC_RELAXED)) {
-        int error = read_link(chip);
+        bool up;
+        int error = read_link(chip, &up);
         if (error)
             (void)bb_virtio_fail(chip->virtio, "its configuration never comes to rest", error);
+        else
+            bb_net_link(&chip->net, up);
     }
     for (unsigned i = 0; i < chip->net.queues; i++) {
         struct queue *queue = &chip->queues[i];
@@ -180,17 +195,6 @@ static int set_mac(struct virtio_net *chip)
 }
 
 /* ---- Start and stop ---- */
-
-static void set_open(struct virtio_net *chip, bool open)
-{
-    for (unsigned i = 0; i < chip->net.queues; i++) {
-        struct queue *queue = &chip->queues[i];
-        queue->open = open;
-        queue->plain_send = open && !queue->posted_send;
-        queue->plain_receive = open && !queue->posted_receive;
-        queue->armed = queue->full = false;
-    }
-}
 
 /* Tables for frames in parts: only who opens the device pays for them. */
 static int make_tables(struct virtio_net *chip)
@@ -356,7 +360,7 @@ static int virtio_net_probe(struct bb_device *device)
         (uint16_t)((bb_virtio_has(chip->virtio, NET_CSUM) ? BB_NET_SENDS_CHECKSUM : 0) |
                    (bb_virtio_has(chip->virtio, NET_GUEST_CSUM) ? BB_NET_CHECKS_CHECKSUM : 0) |
                    (status ? BB_NET_TELLS_LINK : 0));
-    error = read_link(chip);
+    error = read_link(chip, &chip->net.link_up);
     return error ? bb_fail(device, "status", error) : 0;
 }
 

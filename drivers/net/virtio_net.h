@@ -42,7 +42,8 @@ struct queue {
     uint32_t most_plain;                   /* of one that was received into one buffer */
     uint32_t header;                       /* bytes of one */
     bool open;                             /* buffers may be given to the device */
-    bool plain_send, plain_receive;        /* open, and not: */
+    bool plain_send, plain_refill;         /* open, and not posted_...: */
+    bool plain_receive;                    /* that, and merges */
     bool posted_send, posted_receive;      /* by bb_ring_post(): see make_queue() */
     bool merges;                           /* a header says of how many buffers a frame is */
     bool armed;                            /* the client waits for a frame, */
@@ -239,7 +240,8 @@ static unsigned prepare(const struct virtio_net *chip, const struct queue *queue
     if (!inside)
         parts[count++] = (struct bb_ring_part){at, header_size};
     for (struct bb_buffer *part = frame; part; part = part->more) {
-        if (count == PARTS || !part->length || part->length > BB_NET_MAX_MTU + BB_NET_HEADER)
+        if (count - !inside == BB_BUFFER_MAX_PARTS || !part->length ||
+            part->length > BB_NET_MAX_MTU + BB_NET_HEADER)
             return 0;
         total += part->length;
         parts[count++] = (struct bb_ring_part){part->data, part->length};
@@ -364,7 +366,7 @@ static BB_NOINLINE int sent_rest(struct virtio_net *chip, struct queue *queue,
 {
     struct bb_ring *ring = &queue->send;
     uint32_t length;
-    for (unsigned more = 1; more && done < limit; done += more) {
+    for (unsigned more = 1; queue->open && more && done < limit; done += more) {
         more = 0;
         if (queue->plain_send && ring->kind == BB_RING_SPLIT)
             more = sent_plain(ring, frames + done, limit - done, BB_RING_SPLIT);
@@ -430,7 +432,7 @@ static int virtio_net_refill(struct bb_net *net, unsigned number, struct bb_buff
     if (number >= net->queues)
         return -EINVAL;
     struct queue *queue = &chip->queues[number];
-    if (!queue->plain_receive || queue->receive.kind != BB_RING_SPLIT)
+    if (!queue->plain_refill || queue->receive.kind != BB_RING_SPLIT)
         return refill_rest(chip, queue, buffers, count, 0);
     unsigned done = refill_plain(queue, buffers, count, BB_RING_SPLIT);
     if (__builtin_expect(done < count, 0))
@@ -522,14 +524,13 @@ static BB_NOINLINE int receive_rest(struct virtio_net *chip, struct queue *queue
                                     struct bb_buffer **frames, unsigned limit, unsigned done)
 {
     struct bb_ring *ring = &queue->receive;
-    bool plain = queue->plain_receive && queue->merges;
     /* A frame that is dropped is posted again: bounded, however fast bad ones come. */
-    for (unsigned tries = 0; done < limit && tries < RING; tries++) {
+    for (unsigned tries = 0; queue->open && done < limit && tries < RING; tries++) {
         unsigned more = 0;
         uint32_t length;
-        if (plain && ring->kind == BB_RING_SPLIT)
+        if (queue->plain_receive && ring->kind == BB_RING_SPLIT)
             more = receive_plain(chip, queue, frames + done, limit - done, BB_RING_SPLIT);
-        else if (plain && ring->kind == BB_RING_PACKED)
+        else if (queue->plain_receive && ring->kind == BB_RING_PACKED)
             more = receive_plain(chip, queue, frames + done, limit - done, BB_RING_PACKED);
         done += more;
         if (more)
@@ -551,7 +552,7 @@ static int virtio_net_receive(struct bb_net *net, unsigned number, struct bb_buf
         return -EINVAL;
     struct queue *queue = &chip->queues[number];
     unsigned done = 0;
-    if (queue->merges && queue->receive.kind == BB_RING_SPLIT)
+    if (queue->plain_receive && queue->receive.kind == BB_RING_SPLIT)
         done = receive_plain(chip, queue, frames, limit, BB_RING_SPLIT);
     return done == limit ? (int)done : receive_rest(chip, queue, frames, limit, done);
 }
