@@ -241,14 +241,20 @@ static bool is_power_of_2(uint32_t value)
     return value && !(value & (value - 1));
 }
 
+static int refuse_device(const struct bb_block *block, const char *what)
+{
+    bb_print(BB_ERROR, "%s: %s says nonsense of its %s", block->face.device->name,
+             block->face.device->driver->name, what);
+    return -EINVAL;
+}
+
 static int check(struct bb_block *block)
 {
-    struct bb_device *device = block->face.device;
     if (!is_power_of_2(block->block_size) || block->block_size < 512 || block->block_size > 65536)
-        return bb_fail(device, "block size", -EINVAL);
+        return refuse_device(block, "block size");
     block->shift = (uint8_t)__builtin_ctz(block->block_size);
     if (block->capacity > (uint64_t)INT64_MAX >> block->shift)
-        return bb_fail(device, "capacity", -EINVAL);
+        return refuse_device(block, "capacity");
     uint32_t most = (uint32_t)MOST_BYTES >> block->shift;
     if (block->max_blocks > most)
         block->max_blocks = most;
@@ -258,7 +264,7 @@ static int check(struct bb_block *block)
     if (!is_power_of_2(block->alignment) || block->alignment > 4096 || !block->max_blocks ||
         !block->max_segments || !block->queues || !block->depth ||
         block->physical_size % block->block_size || (erases && !block->max_erase))
-        return bb_fail(device, "limits", -EINVAL);
+        return refuse_device(block, "limits");
     return 0;
 }
 

@@ -59,7 +59,7 @@ struct table {
     struct bb_ring_entry entries[SEGMENTS + 2];
     struct erase erase;
     struct table *next; /* free ones */
-};
+} __attribute__((aligned(16)));
 
 struct slot {
     struct bb_ring_entry entries[3];
@@ -90,7 +90,12 @@ struct queue {
     struct slot **all_free;
     struct table *tables;
     struct bb_ring ring;
-} __attribute__((aligned(256)));
+};
+
+union place { /* of a queue: a shift finds it */
+    struct queue queue;
+    char size[256];
+};
 
 struct virtio_block {
     struct bb_device device;
@@ -99,7 +104,7 @@ struct virtio_block {
     struct bb_virtio *virtio;
     struct bb_work used, changed;
     uint8_t shift; /* from blocks to sectors */
-    struct queue queues[MOST_QUEUES];
+    union place queues[MOST_QUEUES];
 };
 
 /* Requests that are done, and that somebody has to be told of, or more is to be done for. */
@@ -288,7 +293,7 @@ static int virtio_block_submit(struct bb_block *block, unsigned number,
                                struct bb_block_request *const *requests, unsigned count)
 {
     struct virtio_block *chip = chip_of(block);
-    struct queue *queue = &chip->queues[number];
+    struct queue *queue = &chip->queues[number].queue;
     struct bb_block_check check = bb_block_check(block, BB_BLOCK_READ);
     struct bb_block_request *const *at = requests, *const *end = requests + count;
     struct slot **free = queue->free;
@@ -460,7 +465,7 @@ static BB_NOINLINE int reap_rest(struct virtio_block *chip, struct queue *queue,
 static int virtio_block_reap(struct bb_block *block, unsigned number, unsigned limit)
 {
     struct virtio_block *chip = chip_of(block);
-    struct queue *queue = &chip->queues[number];
+    struct queue *queue = &chip->queues[number].queue;
     struct bb_ring *ring = &queue->ring;
     BB_ASSERT(number < block->queues);
     if (__builtin_expect(queue->mode != SLOTS, 0))
@@ -506,7 +511,7 @@ static int virtio_block_reap(struct bb_block *block, unsigned number, unsigned l
 
 static bool virtio_block_arm(struct bb_block *block, unsigned number)
 {
-    struct queue *queue = &chip_of(block)->queues[number];
+    struct queue *queue = &chip_of(block)->queues[number].queue;
     return queue->mode == DEAD || bb_ring_arm(&queue->ring);
 }
 
@@ -516,10 +521,10 @@ static uint32_t virtio_block_pending(const struct bb_block *block)
         bb_container_of((struct bb_block *)(uintptr_t)block, struct virtio_block, block);
     uint32_t count = 0;
     for (unsigned i = 0; i < block->queues; i++) {
-        const struct bb_ring *ring = &chip->queues[i].ring;
-        if (chip->queues[i].mode == SLOTS)
+        const struct bb_ring *ring = &chip->queues[i].queue.ring;
+        if (chip->queues[i].queue.mode == SLOTS)
             count += (uint16_t)(ring->head - ring->tail);
-        else if (chip->queues[i].mode == CHAINS)
+        else if (chip->queues[i].queue.mode == CHAINS)
             count += (uint32_t)(ring->slots - ring->room);
     }
     return count;
@@ -531,7 +536,7 @@ static uint32_t virtio_block_pending(const struct bb_block *block)
 static void abandon(struct virtio_block *chip, struct finished *finished, int status)
 {
     for (unsigned i = 0; i < chip->block.queues; i++) {
-        struct queue *queue = &chip->queues[i];
+        struct queue *queue = &chip->queues[i].queue;
         for (unsigned at = 0; queue->mode != DEAD && at < queue->ring.slots; at++) {
             struct slot *slot = &queue->slots[at];
             if (!slot->request)
@@ -556,7 +561,7 @@ static int revive(struct virtio_block *chip, int status)
     abandon(chip, &finished, status);
     error = bb_virtio_restart(chip->virtio);
     for (unsigned i = 0; !error && i < chip->block.queues; i++)
-        set_up(&chip->queues[i]);
+        set_up(&chip->queues[i].queue);
     tell(chip, &finished);
     return error;
 }
@@ -720,7 +725,7 @@ static int make_slots(struct virtio_block *chip, struct queue *queue)
 
 static int make_queue(struct virtio_block *chip, unsigned index)
 {
-    struct queue *queue = &chip->queues[index];
+    struct queue *queue = &chip->queues[index].queue;
     struct bb_block *block = &chip->block;
     bool slots = bb_virtio_has(chip->virtio, BB_VIRTIO_INDIRECT_DESC) &&
                  bb_virtio_has(chip->virtio, BB_VIRTIO_EVENT_IDX) &&

@@ -38,10 +38,10 @@ struct conformance_suite {
     void (*run)(struct conformance *run, struct bb_face *face);
 };
 
-extern const struct conformance_suite conformance_board, conformance_clock, conformance_console,
-    conformance_entropy, conformance_firmware, conformance_gpio, conformance_irq,
-    conformance_mailbox, conformance_net, conformance_power_domain, conformance_rtc,
-    conformance_thermal, conformance_timer;
+extern const struct conformance_suite conformance_block, conformance_board, conformance_clock,
+    conformance_console, conformance_entropy, conformance_firmware, conformance_gpio,
+    conformance_irq, conformance_mailbox, conformance_net, conformance_power_domain,
+    conformance_rtc, conformance_thermal, conformance_timer;
 
 uint64_t conformance_late(const struct conformance *run);
 
