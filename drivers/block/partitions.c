@@ -11,7 +11,12 @@ enum { PROPERTIES = 6 };
 struct partitions {
     struct bb_device device;
     struct bb_block *disk;
+};
+
+/* While the table is read; on the stack, as nobody needs it later. */
+struct scan {
     struct bb_partition_table table;
+    struct partitions *self;
 };
 
 /* What a partition's node is made of; lives as long as the node. */
@@ -24,13 +29,13 @@ struct partition {
 
 static int read_blocks(struct bb_partition_table *table, uint64_t block, uint32_t count, void *data)
 {
-    const struct partitions *self = bb_container_of(table, struct partitions, table);
+    const struct partitions *self = bb_container_of(table, struct scan, table)->self;
     return bb_block_read(self->disk, block, count, data);
 }
 
 static void say(struct bb_partition_table *table, const char *text)
 {
-    const struct partitions *self = bb_container_of(table, struct partitions, table);
+    const struct partitions *self = bb_container_of(table, struct scan, table)->self;
     bb_print(BB_WARNING, "%s: %s", self->disk->face.device->name, text);
 }
 
@@ -43,7 +48,7 @@ static void put_u64(uint8_t cells[8], uint64_t value)
 static int append(struct bb_partition_table *table, const struct bb_partition *found)
 {
     static const char compatible[] = "busbar,partition";
-    struct partitions *self = bb_container_of(table, struct partitions, table);
+    struct partitions *self = bb_container_of(table, struct scan, table)->self;
     size_t label = strlen(found->label) + 1, uuid = strlen(found->uuid) + 1;
     size_t type = strlen(found->type) + 1;
     struct partition *new = bb_device_alloc(&self->device, sizeof(*new) + label + uuid + type,
@@ -85,16 +90,17 @@ static int partitions_probe(struct bb_device *device)
         return bb_fail(device, "disk", -ENODEV);
     uint32_t size = self->disk->block_size, alignment = self->disk->alignment;
     size = size < BB_PARTITION_BUFFER ? BB_PARTITION_BUFFER : size;
-    struct bb_partition_table *table = &self->table;
-    *table = (struct bb_partition_table){
-        .read = read_blocks,
-        .found = append,
-        .say = say,
-        .capacity = self->disk->capacity,
-        .block_size = self->disk->block_size,
-        .buffer = bb_device_alloc(device, size, alignment > 64 ? alignment : 64),
-        .buffer_size = size,
+    struct scan scan = {
+        .self = self,
+        .table = {.read = read_blocks,
+                  .found = append,
+                  .say = say,
+                  .capacity = self->disk->capacity,
+                  .block_size = self->disk->block_size,
+                  .buffer = bb_device_alloc(device, size, alignment > 64 ? alignment : 64),
+                  .buffer_size = size},
     };
+    struct bb_partition_table *table = &scan.table;
     if (!table->buffer)
         return -ENOMEM;
     int error = bb_partition_read(table);
