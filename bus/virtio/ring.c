@@ -61,15 +61,15 @@ int bb_ring_check(const struct bb_ring_format *format)
 static size_t used_offset(const struct bb_ring_format *format)
 {
     size_t end = (size_t)format->size * (sizeof(struct bb_ring_entry) + 2) + 6;
-    return align(end, format->legacy ? BB_RING_LEGACY_ALIGN : 64);
+    return align(end, format->legacy ? BB_RING_LEGACY_ALIGN : BB_RING_ALIGN);
 }
 
 static size_t tables_offset(const struct bb_ring_format *format)
 {
-    size_t end = (size_t)format->size * sizeof(struct bb_ring_entry) + 128;
+    size_t end = (size_t)format->size * sizeof(struct bb_ring_entry) + 2 * BB_RING_ALIGN;
     if (!format->packed)
         end = used_offset(format) + (size_t)format->size * sizeof(struct bb_ring_used_element) + 6;
-    return align(end, 64);
+    return align(end, BB_RING_ALIGN);
 }
 
 static bool has_tables(const struct bb_ring_format *format)
@@ -102,8 +102,8 @@ void bb_ring_begin_in(struct bb_ring *ring, const struct bb_ring_format *format,
     ring->stride = (uint16_t)stride_of(format);
     ring->entries = shared;
     if (format->packed) {
-        ring->driver_event = (void *)(memory + tables_offset(format) - 128);
-        ring->device_event = (void *)(memory + tables_offset(format) - 64);
+        ring->driver_event = (void *)(memory + tables_offset(format) - 2 * BB_RING_ALIGN);
+        ring->device_event = (void *)(memory + tables_offset(format) - BB_RING_ALIGN);
     } else {
         ring->available = (void *)(ring->entries + format->size);
         ring->used = (void *)(memory + used_offset(format));

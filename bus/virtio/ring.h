@@ -5,7 +5,8 @@
 
 #include <busbar/virtio_ring.h>
 
-#define BB_RING_LEGACY_ALIGN 4096 /* of the used ring, and the page that a ring begins on */
+#define BB_RING_ALIGN 64          /* of each part that the device sees */
+#define BB_RING_LEGACY_ALIGN 4096 /* the same: pages */
 
 struct bb_ring_format {
     uint16_t size; /* entries */
@@ -19,7 +20,7 @@ struct bb_ring_format {
 /* Whether a ring of this format can be: -EINVAL for a size that the specification forbids, or that
  * holds no chain. */
 int bb_ring_check(const struct bb_ring_format *format);
-/* The memory that the device sees, to be aligned to a page, and the driver's own. */
+/* The memory that the device sees, to be aligned, and the driver's own. */
 size_t bb_ring_shared_bytes(const struct bb_ring_format *format);
 size_t bb_ring_own_bytes(const struct bb_ring_format *format);
 /* Makes an empty ring in that memory. */

@@ -180,7 +180,8 @@ int bb_virtio_ring(struct bb_virtio *virtio, unsigned index, unsigned size, stru
         if (error)
             return bb_fail(device, "queue size", error);
     }
-    void *shared = bb_device_alloc(device, bb_ring_shared_bytes(&format), BB_RING_LEGACY_ALIGN);
+    void *shared = bb_device_alloc(device, bb_ring_shared_bytes(&format),
+                                   virtio->legacy ? BB_RING_LEGACY_ALIGN : BB_RING_ALIGN);
     void *own = bb_device_alloc(device, bb_ring_own_bytes(&format), _Alignof(max_align_t));
     if (!shared || !own)
         return -ENOMEM;
