@@ -41,7 +41,8 @@ static struct fake {
     unsigned limit; /* frames it takes before it is full */
     bool hold;      /* what it takes, it keeps */
     bool started, armed;
-    int error; /* what send() answers */
+    int error;                                    /* what send() answers */
+    void (*peer)(const struct fake_frame *frame); /* sees what is sent; may answer */
     struct bb_net_filter filter;
     struct bb_work work;
 } fake;
@@ -95,6 +96,8 @@ static void fake_note(const struct bb_buffer *frame)
     }
     fake_check(parts == frame->parts && parts <= BB_BUFFER_MAX_PARTS, "too many parts");
     fake.logged++;
+    if (fake.peer)
+        fake.peer(to);
 }
 
 static int fake_send(struct bb_net *net, unsigned queue, struct bb_buffer *const *frames,
