@@ -64,6 +64,19 @@ static size_t character(const unsigned char *text, size_t size)
     return length;
 }
 
+static bool is_plain(unsigned char c)
+{
+    return c >= ' ' && c < 0x7f && c != '"' && c != '\\' && c != '<';
+}
+
+static size_t plain_run(const unsigned char *text, size_t size)
+{
+    size_t length = 0;
+    while (length < size && is_plain(text[length]))
+        length++;
+    return length;
+}
+
 static void put_escaped(struct json *json, unsigned char c)
 {
     static const char digits[] = "0123456789abcdef";
@@ -92,13 +105,14 @@ void json_string(struct json *json, const char *text, size_t limit)
     put(json, "\"", 1);
     for (size_t at = 0; at < size;) {
         const unsigned char *here = (const unsigned char *)text + at;
-        size_t length = character(here, size - at);
+        size_t length = plain_run(here, size - at);
+        if (length == 0)
+            length = character(here, size - at);
         if (length == 0 && cut && size - at < 4)
             break; /* a character that the limit cuts in two */
         if (length == 0)
             put(json, "\xef\xbf\xbd", 3);
-        else if (length == 1 &&
-                 (*here < ' ' || *here == '"' || *here == '\\' || *here == '<' || *here == 0x7f))
+        else if (length == 1 && !is_plain(*here))
             put_escaped(json, *here);
         else
             put(json, text + at, length);
