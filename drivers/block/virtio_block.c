@@ -468,7 +468,7 @@ static int read_features(struct virtio_block *chip)
 }
 
 /* What the requests of a queue need beside its ring. */
-static int make_slots(struct virtio_block *chip, struct queue *queue)
+static int make_slots(struct virtio_block *chip, struct queue *queue, unsigned longer)
 {
     struct bb_device *device = &chip->device;
     unsigned count = queue->ring.slots;
@@ -482,8 +482,8 @@ static int make_slots(struct virtio_block *chip, struct queue *queue)
         return -ENOMEM;
     if (queue->mode == SLOTS) {
         struct table *tables =
-            bb_device_alloc(device, TABLES * sizeof(struct table), _Alignof(struct table));
-        for (unsigned i = 0; tables && i < TABLES; i++) {
+            bb_device_alloc(device, longer * sizeof(struct table), _Alignof(struct table));
+        for (unsigned i = 0; tables && i < longer; i++) {
             tables[i].next = queue->tables;
             queue->tables = &tables[i];
         }
@@ -500,7 +500,8 @@ static int make_slots(struct virtio_block *chip, struct queue *queue)
     return 0;
 }
 
-static int make_queue(struct virtio_block *chip, unsigned index)
+/* All queues together are as deep as one would be. */
+static int make_queue(struct virtio_block *chip, unsigned index, unsigned count)
 {
     struct queue *queue = &chip->queues[index].queue;
     struct bb_block *block = &chip->block;
@@ -509,7 +510,7 @@ static int make_queue(struct virtio_block *chip, unsigned index)
                  !bb_virtio_has(chip->virtio, BB_VIRTIO_RING_PACKED);
     queue->mode = slots ? SLOTS : CHAINS;
     queue->ring.parts = slots ? 1 : CHAIN;
-    int error = bb_virtio_ring(chip->virtio, index, DEPTH, &queue->ring);
+    int error = bb_virtio_ring(chip->virtio, index, DEPTH / count, &queue->ring);
     if (error)
         return error;
     if (queue->ring.size < 3) /* the shortest chain, in a table or not (2.7.5.3.1) */
@@ -520,7 +521,7 @@ static int make_queue(struct virtio_block *chip, unsigned index)
         block->max_segments = (uint16_t)most;
     if (!block->depth || queue->ring.slots < block->depth)
         block->depth = queue->ring.slots;
-    return make_slots(chip, queue);
+    return make_slots(chip, queue, TABLES / count);
 }
 
 static int make_queues(struct virtio_block *chip)
@@ -531,8 +532,9 @@ static int make_queues(struct virtio_block *chip)
         error = bb_virtio_config_u16(chip->virtio, NUM_QUEUES, &count);
     if (error || !count)
         return bb_fail(&chip->device, "number of queues", error ? error : -EINVAL);
-    for (; chip->block.queues < count && chip->block.queues < MOST_QUEUES; chip->block.queues++) {
-        error = make_queue(chip, chip->block.queues);
+    count = count < MOST_QUEUES ? count : MOST_QUEUES;
+    for (; chip->block.queues < count; chip->block.queues++) {
+        error = make_queue(chip, chip->block.queues, count);
         if (error)
             return error;
     }

@@ -11,8 +11,8 @@ enum { OK = 0, IOERR = 1, UNSUPP = 2, NOTHING = 0xff /* the driver's: not writte
 enum {
     SECTOR = 9, /* 2^9 bytes */
     MOST_QUEUES = 4,
-    DEPTH = 256,
-    TABLES = 16,   /* longer ones, of each queue */
+    DEPTH = 256,   /* of all queues */
+    TABLES = 16,   /* longer ones, of all queues */
     SEGMENTS = 30, /* that fit them */
     CHAIN = 8,     /* parts of a request on other rings */
     MOST_EXP = 8,  /* 2^8 blocks in a physical one */
