@@ -115,8 +115,10 @@ def connect(port):
 def exchange(link, data):
     """What comes back of `data`."""
     def send():
+        rest = memoryview(data)
         try:
-            link.sendall(data)
+            while rest:  # sendall() would take QUIET_TIME as the limit of it all
+                rest = rest[link.send(rest[:1 << 16]):]
             link.shutdown(socket.SHUT_WR)
         except OSError:
             pass  # the reader sees the end
