@@ -62,7 +62,9 @@ def header_layer(name):
 def sources():
     for folder in LAYERS + ["include"]:
         for path in sorted((ROOT / folder).rglob("*.[chS]")):
-            yield path.relative_to(ROOT)
+            path = path.relative_to(ROOT)
+            if path.parts[0] != "modules" or "tests" not in path.parts:
+                yield path
 
 
 def is_internal(path):
