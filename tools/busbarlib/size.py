@@ -16,7 +16,7 @@ HELLO_RAM = 1024 * KIB
 CORE_TEXT = 24 * KIB
 CORE_LINES = 2500
 DRIVER_LINES = {"rtc/pl031": 80, "console/pl011": 160}
-MANIFEST_LINES = 25
+MANIFEST_LINES = 20  # that are neither empty nor comments
 WEBPAGE_IMAGE = 256 * KIB
 # The machine with the drivers that the budget of hello was made for.
 BASIC = ROOT / "tests/bench/basic/platform.toml"
@@ -136,6 +136,12 @@ def lines(path):
     return len(path.read_text(encoding="utf-8").splitlines())
 
 
+def said(path):
+    """The lines of a manifest that say something."""
+    return sum(1 for line in path.read_text(encoding="utf-8").splitlines()
+               if line.strip() and not line.lstrip().startswith("#"))
+
+
 def budgets(platform, app, measured, image):
     """Each budget that this image or the repository can be held to."""
     found = []
@@ -150,7 +156,7 @@ def budgets(platform, app, measured, image):
         path = ROOT / f"drivers/{name}.c"
         if path.exists():
             add(f"lines of {common.relative(path)}", lines(path), limit, "lines")
-    add(f"lines of {common.relative(platform.path)}", lines(platform.path), MANIFEST_LINES, "lines")
+    add(f"lines of {common.relative(platform.path)}", said(platform.path), MANIFEST_LINES, "lines")
     if platform.arch == "aarch64":
         add("text of core and its buses", core_text(platform, image), CORE_TEXT, "bytes")
     if platform.path == BASIC and app == "hello":
