@@ -354,6 +354,24 @@ static void test_partition_of_a_full_disk(void **state)
     remove_files();
 }
 
+static void test_conformance(void **state)
+{
+    (void)state;
+    make_partitions();
+    assert_int_equal(truncate(names[0], 8 << 20), 0);
+    int fd = open(names[0], O_WRONLY);
+    uint8_t large[4];
+    put_le(large, 4, (8 << 11) - 40);
+    assert_int_equal(pwrite(fd, large, 4, 446 + 3 * 16 + 12), 4);
+    close(fd);
+    start("conformance.scratch=disk0p4");
+    assert_int_equal(disk("disk0p4")->capacity, (8 << 11) - 40);
+    conform(NULL);
+    assert_int_equal(disk("disk0p4")->in_flight + disk("disk0")->in_flight, 0);
+    assert_true(disk("disk0p4")->stats.writes > 0);
+    remove_files();
+}
+
 /* A disk that shrank has partitions that end beyond it. */
 static void test_partition_of_a_disk_that_shrinks(void **state)
 {
@@ -439,6 +457,7 @@ int main(void)
         cmocka_unit_test(test_empty_file),
         cmocka_unit_test(test_partitions),
         cmocka_unit_test(test_partition_of_a_full_disk),
+        cmocka_unit_test(test_conformance),
         cmocka_unit_test(test_partition_of_a_disk_that_shrinks),
         cmocka_unit_test(test_broken_table),
         cmocka_unit_test(test_faults),
