@@ -32,19 +32,27 @@ enum { /* configuration (5.2.4), by offset */
 };
 /* ---- Submitting ---- */
 
+/* One place to reckon from, once. */
+BB_RING_INLINE struct queue *queue_of(struct bb_block *block, unsigned number)
+{
+    struct queue *queue = &chip_of(block)->queues[number].queue;
+    BB_ASSERT(number < block->queues);
+    __asm__("" : "+r"(queue));
+    return queue;
+}
+
 BB_RING_INLINE bool put_plain(const struct bb_block_check check, unsigned shift, uint64_t rest,
                               struct slot *slot, struct bb_block_request *request,
                               enum bb_block_op op)
 {
-    if (!slot || !bb_block_fits(check, request))
+    uint64_t bytes;
+    if (!slot || !bb_block_fits(check, request, &bytes))
         return false;
-    const struct bb_block_segment *segment = request->segments;
-    uint64_t length = segment->length;
     slot->header = (struct header){op, 0, request->block << shift};
-    slot->entries[1].address = (uintptr_t)segment->data;
-    slot->entries[1].rest = rest + length;
+    slot->entries[1].address = (uintptr_t)request->segments->data;
+    slot->entries[1].rest = rest + bytes;
     slot->request = request;
-    slot->outcome = op == BB_BLOCK_READ ? length : 0;
+    slot->outcome = op == BB_BLOCK_READ ? bytes : 0;
     return true;
 }
 
@@ -89,17 +97,15 @@ static BB_NOINLINE int submit_rest(struct virtio_block *chip, struct queue *queu
 static int virtio_block_submit(struct bb_block *block, unsigned number,
                                struct bb_block_request *const *requests, unsigned count)
 {
-    struct virtio_block *chip = chip_of(block);
-    struct queue *queue = &chip->queues[number].queue;
+    struct queue *queue = queue_of(block, number);
     struct bb_block_check check = bb_block_check(block, BB_BLOCK_READ);
     struct bb_block_request *const *at = requests, *const *end = requests + count;
     struct slot **free = queue->free;
-    unsigned head = queue->ring.head, mask = queue->mask, shift = chip->shift;
+    unsigned head = queue->ring.head, mask = queue->mask, shift = check.shift - SECTOR;
     uint16_t *available = queue->available;
     uint64_t rest = REST(BB_RING_NEXT | BB_RING_WRITE, 2);
-    BB_ASSERT(number < block->queues);
     check.alignment = 1;
-    __asm__("" : "+r"(rest)); /* stays in a register */
+    __asm__("" : "+r"(rest), "+r"(shift)); /* stay in registers */
     if (__builtin_expect(count > 0, 1)) {
         do {
             struct slot *slot = *free;
@@ -107,13 +113,14 @@ static int virtio_block_submit(struct bb_block *block, unsigned number,
                 !put_plain(check, shift, rest, slot, *at, BB_BLOCK_READ))
                 break;
             free--;
-            available[head++ & mask] = slot->id;
+            available[head & mask] = slot->id;
+            head++;
         } while (++at != end);
     }
     unsigned i = (unsigned)(at - requests);
     queue->free = free;
     if (__builtin_expect(at != end || !i, 0))
-        return submit_rest(chip, queue, requests, i, count);
+        return submit_rest(chip_of(block), queue, requests, i, count);
     publish(queue, head, i);
     return (int)i;
 }
@@ -164,10 +171,11 @@ static struct bb_block_request *free_slot(struct queue *queue, struct slot *slot
 }
 
 /* How many the device has used; more than it has is taken for none. */
-BB_RING_INLINE unsigned count_used(struct bb_ring *ring)
+BB_RING_INLINE unsigned count_used(struct queue *queue)
 {
+    struct bb_ring *ring = &queue->ring;
     unsigned tail = ring->tail;
-    uint16_t count = (uint16_t)(__atomic_load_n(&ring->used->index, __ATOMIC_ACQUIRE) - tail);
+    uint16_t count = (uint16_t)(__atomic_load_n(queue->index, __ATOMIC_ACQUIRE) - tail);
     if (__builtin_expect(count > (uint16_t)(ring->head - tail), 0)) {
         bb_ring_bad(ring, "used index beyond what was posted");
         return 0;
@@ -225,7 +233,7 @@ static BB_NOINLINE int reap_rest(struct virtio_block *chip, struct queue *queue,
         return -EIO;
     if (queue->mode == CHAINS)
         return reap_chains(chip, queue, limit);
-    for (unsigned used = count_used(ring); count < limit && used > 0; count++, used--) {
+    for (unsigned used = count_used(queue); count < limit && used > 0; count++, used--) {
         uint32_t length;
         struct slot *slot = used_slot(queue->used, queue->slots, queue->mask, ring->tail, &length);
         if (!slot) {
@@ -241,48 +249,45 @@ static BB_NOINLINE int reap_rest(struct virtio_block *chip, struct queue *queue,
 
 static int virtio_block_reap(struct bb_block *block, unsigned number, unsigned limit)
 {
-    struct virtio_block *chip = chip_of(block);
-    struct queue *queue = &chip->queues[number].queue;
-    struct bb_ring *ring = &queue->ring;
-    BB_ASSERT(number < block->queues);
-    if (__builtin_expect(queue->mode != SLOTS, 0))
-        return reap_rest(chip, queue, 0, limit);
-    const struct bb_ring_used_element *used = queue->used;
+    struct queue *queue = queue_of(block, number);
     struct slot **free = queue->free, *slots = queue->slots;
-    unsigned mask = queue->mask, tail = ring->tail, writes = 0, count = count_used(ring), left;
+    unsigned count = count_used(queue), left = count < limit ? count : limit, done = left;
+    unsigned mask = queue->mask, tail = queue->ring.tail, writes = 0;
     uint64_t read_bytes = 0, written_bytes = 0;
-    if (count > limit)
-        count = limit;
-    for (left = count; __builtin_expect(left, 1); left--) {
-        uint32_t length;
-        struct slot *slot = used_slot(used, slots, mask, tail, &length);
-        uint64_t bytes = (uint64_t)length - 1;
-        if (!slot || bytes != slot->outcome)
-            break;
-        struct bb_block_request *request = slot->request;
-        if ((uintptr_t)request->view | (uintptr_t)request->done)
-            break;
-        read_bytes += bytes;
-        if (!bytes) {
-            writes++;
-            written_bytes += (uint64_t)request->count << block->shift;
-        }
-        request->status = 0;
-        slot->request = NULL;
-        *++free = slot;
-        tail++;
+    if (__builtin_expect(left > 0, 1)) {
+        do {
+            uint32_t length;
+            struct slot *slot = used_slot(queue->used, slots, mask, tail, &length);
+            uint64_t bytes = (uint32_t)(length - 1);
+            if (!slot || bytes != slot->outcome)
+                break;
+            struct bb_block_request *request = slot->request;
+            if ((uintptr_t)request->view | (uintptr_t)request->done)
+                break;
+            read_bytes += bytes;
+            if (!bytes) {
+                writes++;
+                written_bytes += (uint64_t)request->count << block->shift;
+            }
+            request->status = 0;
+            slot->request = NULL;
+            *++free = slot;
+            tail++;
+        } while (--left);
     }
-    unsigned done = count - left;
+    done -= left;
     queue->free = free;
-    ring->tail = (uint16_t)tail;
-    block->stats.reads += done - writes;
-    block->stats.read_bytes += read_bytes;
+    queue->ring.tail = (uint16_t)tail;
+    uint64_t reads = block->stats.reads + done - writes,
+             bytes = block->stats.read_bytes + read_bytes;
+    block->stats.reads = reads;
+    block->stats.read_bytes = bytes;
     if (__builtin_expect(writes, 0)) {
         block->stats.writes += writes;
         block->stats.written_bytes += written_bytes;
     }
     if (__builtin_expect(left || !done, 0))
-        return reap_rest(chip, queue, done, limit);
+        return reap_rest(chip_of(block), queue, done, limit);
     return (int)done;
 }
 
@@ -325,6 +330,7 @@ static void abandon(struct virtio_block *chip, struct finished *finished, int st
         }
         queue->mode = DEAD;
         queue->free = queue->all_free;
+        queue->index = &queue->ring.tail;
     }
 }
 

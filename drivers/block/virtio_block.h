@@ -59,6 +59,7 @@ struct queue {
     uint16_t *available;                     /* the ring's entries, */
     const struct bb_ring_used_element *used; /* again, */
     const uint16_t *event;                   /* and at which the device wants to be notified */
+    const uint16_t *index;                   /* of the used ring; else the ring's own tail */
     struct slot *slots;
     uint32_t mask; /* size of the ring - 1 */
     uint8_t mode;  /* enum mode */
@@ -134,6 +135,7 @@ static void set_up(struct queue *queue)
 {
     queue->mode = queue->tables ? SLOTS : CHAINS;
     queue->free = queue->all_free;
+    queue->index = queue->mode == SLOTS ? &queue->ring.used->index : &queue->ring.tail;
     for (unsigned i = queue->ring.slots; queue->mode == SLOTS && i-- > 0;) {
         struct slot *slot = &queue->slots[i];
         slot->id = (uint16_t)i;

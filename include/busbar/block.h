@@ -210,19 +210,23 @@ BB_BLOCK_INLINE struct bb_block_check bb_block_check(const struct bb_block *bloc
 }
 
 /* Whether a request that is BB_BLOCK_PLAIN(op) may go to the device: then its count and status are
- * set. If not, bb_block_refuse_slowly() knows better. */
+ * set, and `bytes` is its length. If not, bb_block_refuse_slowly() knows better. */
 BB_BLOCK_INLINE bool bb_block_fits(const struct bb_block_check check,
-                                   struct bb_block_request *request)
+                                   struct bb_block_request *request, uint64_t *bytes)
 {
     const struct bb_block_segment *segment = request->segments;
-    uint32_t length = segment->length;
+    *bytes = segment->length;
+    __asm__("" : "+r"(*bytes)); /* is not widened again */
+    uint32_t length = (uint32_t)*bytes;
     /* A length that is odd, turned around, is beyond all limits; none is beyond the capacity. */
     uint32_t count = length >> check.shift | length << (-check.shift & 31);
     if (count - 1 >= check.most || ((uintptr_t)segment->data & (check.alignment - 1)) ||
         request->block > check.capacity - count)
         return false;
+    int status = -EINPROGRESS;
+    __asm__("" : "+r"(status)); /* known before, so that both are one store */
     request->count = count;
-    request->status = -EINPROGRESS;
+    request->status = status;
     return true;
 }
 
@@ -230,8 +234,9 @@ BB_BLOCK_INLINE bool bb_block_fits(const struct bb_block_check check,
  * the number of blocks and the status -EINPROGRESS. */
 static inline int bb_block_refuse(struct bb_block *block, struct bb_block_request *request)
 {
+    uint64_t bytes;
     if (request->shape == BB_BLOCK_PLAIN(BB_BLOCK_READ) &&
-        bb_block_fits(bb_block_check(block, BB_BLOCK_READ), request))
+        bb_block_fits(bb_block_check(block, BB_BLOCK_READ), request, &bytes))
         return 0;
     return bb_block_refuse_slowly(block, request);
 }
