@@ -129,7 +129,7 @@ static void run_news(struct bb_work *work)
     }
 }
 
-static struct bb_work news = {.run = run_news};
+static struct bb_work news;
 
 /* lwIP calls it in the middle of the change: what it means is looked at later. */
 static void netif_changed(struct netif *netif, netif_nsc_reason_t reason,
@@ -195,6 +195,7 @@ static int prepare(void)
     lwip_init();
     netif_add_ext_callback(&callback, netif_changed);
     tick.run = run_tick;
+    news.run = run_news;
     ready = true;
     return 0;
 }

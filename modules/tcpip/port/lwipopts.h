@@ -74,7 +74,6 @@
 /* ---- Checksums: the device's where it can, frame by frame ---- */
 #define LWIP_CHECKSUM_CTRL_PER_NETIF 1
 
-
 #define LWIP_STATS 0 /* pool.c and the glue count */
 
 #endif
