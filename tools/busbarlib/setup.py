@@ -83,6 +83,8 @@ _TESTS = (
     Need("clang-format", "checks the formatting", _program("clang-format")),
     Need("e2fsprogs", "makes and checks ext4 file systems", _system("mke2fs")),
     Need("gdisk", "makes and checks partition tables", _system("sgdisk")),
+    Need("dosfstools", "makes and checks FAT file systems", _system("mkfs.vfat")),
+    Need("mtools", "reads FAT file systems", _program("mcopy")),
 )
 
 

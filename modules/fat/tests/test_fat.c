@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Files on FAT12, FAT16 and FAT32 that the host's mkfs makes; its fsck judges the result. */
+#include <modules/file/tests/exercise.h>
+
+static const struct bb_file_type *const types[2] = {&bb_file_fat};
+
+static void make(const char *options, unsigned size, uint32_t block_size)
+{
+    assert_non_null(mkdtemp(folder));
+    assert_int_equal(host("truncate -s %uM %s/image && PATH=$PATH:/sbin:/usr/sbin mkfs.vfat %s "
+                          "%s/image >/dev/null",
+                          size, folder, options, folder),
+                     0);
+    load_image(block_size);
+}
+
+static void judge(void)
+{
+    assert_int_equal(bb_file_unmount("d"), 0);
+    save_image();
+    assert_int_equal(host("PATH=$PATH:/sbin:/usr/sbin fsck.vfat -n %s/image", folder), 0);
+}
+
+static void work(const char *options, unsigned size, uint32_t block_size)
+{
+    make(options, size, block_size);
+    mount();
+    put("d:/small", 100, 5, 100);
+    put("d:/empty", 0, 0, 1);
+    put("d:/large", 1000000, 6, 100000);
+    put("d:/slow", 30000, 7, 777);
+    must_hold("d:/small", 100, 5, 4096);
+    must_hold("d:/large", 1000000, 6, 65536);
+    must_hold("d:/slow", 30000, 7, 100);
+    moves();
+    assert_int_equal(bb_file_make_directory("d:/Case"), 0);
+    assert_true(bb_file_rename("d:/Case", "d:/cASE/in") < 0);
+    assert_int_equal(bb_file_remove("d:/case"), 0);
+    many_names();
+    shapes();
+    refusals();
+    assert_int_equal(bb_file_sync("d"), 0);
+    put("d:/large", 1000, 8, 1000);
+    put("d:/Gr\xc3\xbc\xc3\x9f \xf0\x9f\x9a\x8c.txt", 3, 9, 3);
+    judge();
+
+    mount();
+    must_hold("d:/LARGE", 1000, 8, 333); /* names have no case */
+    must_hold("d:/slow", 30000, 7, 3333);
+    must_hold("d:/Gr\xc3\xbc\xc3\x9f \xf0\x9f\x9a\x8c.txt", 3, 9, 3);
+    assert_int_equal(entries("d:/many"), 150);
+    judge();
+    clean_up();
+}
+
+static void test_fat12(void **state)
+{
+    (void)state;
+    work("-F 12", 7, 512);
+}
+
+static void test_fat16(void **state)
+{
+    (void)state;
+    work("-F 16", 32, 512);
+}
+
+static void test_fat32(void **state)
+{
+    (void)state;
+    work("-F 32 -s 1", 64, 512);
+}
+
+static void test_large_device_blocks(void **state)
+{
+    (void)state;
+    work("-F 16", 32, 4096);
+}
+
+static void test_full_medium(void **state)
+{
+    (void)state;
+    struct bb_file *file;
+    static uint8_t data[100000];
+    int count;
+    make("-F 12", 2, 512);
+    mount();
+    assert_int_equal(bb_file_open("d:/big", BB_FILE_WRITE | BB_FILE_CREATE, &file), 0);
+    while ((count = bb_file_write(file, data, sizeof(data))) > 0)
+        ;
+    assert_int_equal(count, -ENOSPC);
+    assert_int_equal(bb_file_close(file), 0);
+    judge();
+    mount();
+    assert_int_equal(bb_file_remove("d:/big"), 0);
+    put("d:/again", 200000, 1, 200000);
+    judge();
+    clean_up();
+}
+
+int main(void)
+{
+    static const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_fat12),       cmocka_unit_test(test_fat16),
+        cmocka_unit_test(test_fat32),       cmocka_unit_test(test_large_device_blocks),
+        cmocka_unit_test(test_full_medium),
+    };
+    return run_apart(tests, BB_ARRAY_SIZE(tests));
+}
