@@ -96,13 +96,23 @@ BB_RING_INLINE struct plain plain_at(struct bb_buffer *frame)
     return (struct plain){frame, data, shape - BB_BUFFER_SHAPE(BB_NET_HEADER)};
 }
 
+/* Whether one of four has more than `most`. Together they have not, mostly: one compare for all. */
+BB_RING_INLINE bool any_beyond(uint64_t most, struct plain a, struct plain b, struct plain c,
+                               struct plain d)
+{
+    return (a.length | b.length | c.length | d.length) > most &&
+           (a.length > most || b.length > most || c.length > most || d.length > most);
+}
+
 BB_RING_INLINE void put_plain(struct bb_ring_run *run, enum bb_ring_kind kind, struct plain plain,
-                              uint32_t header)
+                              uint32_t header, uint64_t *bytes)
 {
     bb_arch_put64(plain.data - sizeof(struct header), 0);
     bb_arch_put32(plain.data - 4, 0);
-    bb_ring_run_put(run, kind, (uintptr_t)plain.data - header,
-                    plain.length + header + BB_NET_HEADER, 0, plain.frame);
+    bb_ring_run_put_entry(run, kind, (uintptr_t)plain.data - header,
+                          plain.length + header + BB_NET_HEADER, 0);
+    *bytes += plain.length;
+    __asm__("" : "+r"(*bytes)); /* one after the other: a sum of them all wants a register more */
 }
 
 BB_RING_INLINE unsigned send_plain(struct virtio_net *chip, struct queue *queue,
@@ -116,14 +126,13 @@ BB_RING_INLINE unsigned send_plain(struct virtio_net *chip, struct queue *queue,
         do {
             struct plain a = plain_at(frames[0]), b = plain_at(frames[1]), c = plain_at(frames[2]),
                          d = plain_at(frames[3]);
-            if (__builtin_expect(
-                    a.length > most || b.length > most || c.length > most || d.length > most, 0))
+            if (__builtin_expect(any_beyond(most, a, b, c, d), 0))
                 break;
-            put_plain(&run, kind, a, header);
-            put_plain(&run, kind, b, header);
-            put_plain(&run, kind, c, header);
-            put_plain(&run, kind, d, header);
-            bytes += a.length + b.length + c.length + d.length;
+            bb_ring_run_keep_four(&run, a.frame, b.frame, c.frame, d.frame);
+            put_plain(&run, kind, a, header, &bytes);
+            put_plain(&run, kind, b, header, &bytes);
+            put_plain(&run, kind, c, header, &bytes);
+            put_plain(&run, kind, d, header, &bytes);
             frames += 4;
             run.left -= 4;
         } while (run.left >= 4);
@@ -131,8 +140,8 @@ BB_RING_INLINE unsigned send_plain(struct virtio_net *chip, struct queue *queue,
         struct plain a = plain_at(*frames++);
         if (__builtin_expect(a.length > most, 0))
             break;
-        put_plain(&run, kind, a, header);
-        bytes += a.length;
+        *run.token++ = a.frame;
+        put_plain(&run, kind, a, header, &bytes);
     }
     unsigned done = bb_ring_run_posted(&queue->send, kind, &run);
     chip->net.stats.sent += done;
@@ -165,10 +174,11 @@ BB_RING_INLINE unsigned refill_plain(struct queue *queue, struct bb_buffer *cons
     if (run.left >= 4)
         do {
             struct bb_buffer *a = buffers[0], *b = buffers[1], *c = buffers[2], *d = buffers[3];
-            bb_ring_run_put(&run, kind, (uintptr_t)a + offset, length, BB_RING_WRITE, a);
-            bb_ring_run_put(&run, kind, (uintptr_t)b + offset, length, BB_RING_WRITE, b);
-            bb_ring_run_put(&run, kind, (uintptr_t)c + offset, length, BB_RING_WRITE, c);
-            bb_ring_run_put(&run, kind, (uintptr_t)d + offset, length, BB_RING_WRITE, d);
+            bb_ring_run_keep_four(&run, a, b, c, d);
+            bb_ring_run_put_entry(&run, kind, (uintptr_t)a + offset, length, BB_RING_WRITE);
+            bb_ring_run_put_entry(&run, kind, (uintptr_t)b + offset, length, BB_RING_WRITE);
+            bb_ring_run_put_entry(&run, kind, (uintptr_t)c + offset, length, BB_RING_WRITE);
+            bb_ring_run_put_entry(&run, kind, (uintptr_t)d + offset, length, BB_RING_WRITE);
             buffers += 4;
             run.left -= 4;
         } while (run.left >= 4);
@@ -179,28 +189,55 @@ BB_RING_INLINE unsigned refill_plain(struct queue *queue, struct bb_buffer *cons
     return bb_ring_run_posted(&queue->receive, kind, &run);
 }
 
+/* The frame `ahead` in the run; its length as in plain_at(), with what the header says above it. */
+BB_RING_INLINE struct plain received_at(const struct bb_ring_run *run, enum bb_ring_kind kind,
+                                        unsigned ahead)
+{
+    uint64_t length = bb_ring_run_peek_at(run, kind, ahead) - sizeof(struct header) - BB_NET_HEADER;
+    struct bb_buffer *frame = run->token[ahead];
+    uint8_t *data = bb_buffer_memory(frame) + BB_BUFFER_HEADROOM;
+    const struct header *header = (const void *)(data - sizeof *header);
+    uint64_t special = header->special, buffers = header->buffers;
+    return (struct plain){frame, data, length | special << 32 | (buffers ^ 1) << 48};
+}
+
+BB_RING_INLINE void take_plain(struct plain plain)
+{
+    plain.frame->data = plain.data;
+    plain.frame->shape = BB_BUFFER_SHAPE(BB_NET_HEADER) + plain.length;
+    plain.frame->more = NULL;
+}
+
 BB_RING_INLINE unsigned receive_plain(struct virtio_net *chip, struct queue *queue,
                                       struct bb_buffer **frames, unsigned limit,
                                       enum bb_ring_kind kind)
 {
     struct bb_ring_run run = bb_ring_run_look(&queue->receive, kind, limit);
     uint64_t most = queue->most_plain, bytes = 0;
+    if (run.left >= 4)
+        do {
+            struct plain a = received_at(&run, kind, 0), b = received_at(&run, kind, 1),
+                         c = received_at(&run, kind, 2), d = received_at(&run, kind, 3);
+            if (__builtin_expect(any_beyond(most, a, b, c, d), 0))
+                break;
+            take_plain(a);
+            take_plain(b);
+            take_plain(c);
+            take_plain(d);
+            frames[0] = a.frame, frames[1] = b.frame, frames[2] = c.frame, frames[3] = d.frame;
+            bytes += a.length + b.length + c.length + d.length;
+            frames += 4;
+            bb_ring_run_pass(&run, kind, 4);
+            run.left -= 4;
+        } while (run.left >= 4);
     for (; run.left; run.left--) {
-        uint64_t length = bb_ring_run_peek(&run, kind) - sizeof(struct header) - BB_NET_HEADER;
-        if (__builtin_expect(length > most, 0))
+        struct plain a = received_at(&run, kind, 0);
+        if (__builtin_expect(a.length > most, 0))
             break;
-        struct bb_buffer *frame = *run.token;
-        uint8_t *data = bb_buffer_memory(frame) + BB_BUFFER_HEADROOM;
-        const struct header *header = (const void *)(data - sizeof *header);
-        uint64_t special = header->special, buffers = header->buffers;
-        if (__builtin_expect(special || buffers != 1, 0))
-            break;
-        (void)bb_ring_run_take(&run, kind);
-        frame->data = data;
-        frame->shape = BB_BUFFER_SHAPE(BB_NET_HEADER) + length;
-        frame->more = NULL;
-        bytes += length;
-        *frames++ = frame;
+        take_plain(a);
+        bytes += a.length;
+        *frames++ = a.frame;
+        bb_ring_run_pass(&run, kind, 1);
     }
     unsigned done = bb_ring_run_taken(&queue->receive, kind, &run);
     chip->net.stats.received += done;

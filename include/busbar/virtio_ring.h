@@ -444,13 +444,12 @@ BB_RING_INLINE struct bb_ring_run bb_ring_run_post(const struct bb_ring *ring,
     return run;
 }
 
-/* `flags`: a constant. */
-BB_RING_INLINE void bb_ring_run_put(struct bb_ring_run *run, enum bb_ring_kind kind,
-                                    uint64_t address, uint64_t length, uint16_t flags, void *token)
+/* The next slot's entry; its token is the caller's to keep. `flags`: a constant. */
+BB_RING_INLINE void bb_ring_run_put_entry(struct bb_ring_run *run, enum bb_ring_kind kind,
+                                          uint64_t address, uint64_t length, uint16_t flags)
 {
     struct bb_ring_entry *entry = run->entry++;
     uint64_t rest = length + ((uint64_t)flags << (kind == BB_RING_SPLIT ? 32 : 48));
-    *run->token++ = token;
     if (kind == BB_RING_SPLIT) {
         __asm__("" : : "r"(address), "r"(rest)); /* both at hand: one store of a pair */
         entry->address = address;
@@ -460,6 +459,22 @@ BB_RING_INLINE void bb_ring_run_put(struct bb_ring_run *run, enum bb_ring_kind k
         __atomic_store_n(&entry->rest, rest + run->extra, __ATOMIC_RELEASE);
         run->extra += 1ull << 32;
     }
+}
+
+BB_RING_INLINE void bb_ring_run_put(struct bb_ring_run *run, enum bb_ring_kind kind,
+                                    uint64_t address, uint64_t length, uint16_t flags, void *token)
+{
+    *run->token++ = token;
+    bb_ring_run_put_entry(run, kind, address, length, flags);
+}
+
+/* Keeps the tokens of the next four slots, before their entries are put. */
+BB_RING_INLINE void bb_ring_run_keep_four(struct bb_ring_run *run, void *a, void *b, void *c,
+                                          void *d)
+{
+    void **token = run->token;
+    token[0] = a, token[1] = b, token[2] = c, token[3] = d;
+    run->token += 4;
 }
 
 /* Counts what the run got; when split, it is not visible yet. Returns how many. */
@@ -506,37 +521,53 @@ BB_RING_INLINE struct bb_ring_run bb_ring_run_look(const struct bb_ring *ring,
     return run;
 }
 
-/* The length that the device claims for the run's next slot. More than 32 bits: it is not used yet,
- * or not the next one. */
-BB_RING_INLINE uint64_t bb_ring_run_peek(const struct bb_ring_run *run, enum bb_ring_kind kind)
+/* The length that the device claims for the slot `ahead` of the run's next. More than 32 bits: it
+ * is not used yet, or not the one that should be. */
+BB_RING_INLINE uint64_t bb_ring_run_peek_at(const struct bb_ring_run *run, enum bb_ring_kind kind,
+                                            unsigned ahead)
 {
     if (kind == BB_RING_PACKED)
-        return (__atomic_load_n(&run->entry->rest, __ATOMIC_ACQUIRE) &
+        return (__atomic_load_n(&run->entry[ahead].rest, __ATOMIC_ACQUIRE) &
                 ~((uint64_t)(BB_RING_WRITE | BB_RING_NEXT | BB_RING_INDIRECT) << 48)) -
-               run->extra;
-    return bb_ring_once(&run->used->length) | (bb_ring_once(&run->used->id) - run->slot) << 32;
+               run->extra - ((uint64_t)ahead << 32);
+    uint64_t length = bb_ring_once(&run->used[ahead].length);
+    return (length | (bb_ring_once(&run->used[ahead].id) - run->slot) << 32) -
+           ((uint64_t)ahead << 32);
+}
+BB_RING_INLINE uint64_t bb_ring_run_peek(const struct bb_ring_run *run, enum bb_ring_kind kind)
+{
+    return bb_ring_run_peek_at(run, kind, 0);
+}
+
+/* Passes over `count` slots; the caller counts run->left. */
+BB_RING_INLINE void bb_ring_run_pass(struct bb_ring_run *run, enum bb_ring_kind kind,
+                                     unsigned count)
+{
+    run->token += count;
+    if (kind == BB_RING_PACKED) {
+        run->entry += count;
+        run->extra += (uint64_t)count << 32;
+    } else {
+        run->used += count;
+        run->slot += count;
+    }
 }
 
 /* After a peek that found it used; the caller counts run->left. */
 BB_RING_INLINE void *bb_ring_run_take(struct bb_ring_run *run, enum bb_ring_kind kind)
 {
-    if (kind == BB_RING_PACKED) {
-        run->entry++;
-        run->extra += 1ull << 32;
-    } else {
-        run->used++;
-        run->slot++;
-    }
-    return *run->token++;
+    bb_ring_run_pass(run, kind, 1);
+    return run->token[-1];
 }
 
 /* Split: takes four at once, whatever their lengths; false: not all of them are used in order. */
 BB_RING_INLINE bool bb_ring_run_take_four(struct bb_ring_run *run, void **tokens)
 {
     const struct bb_ring_used_element *used = run->used;
-    uint64_t slot = run->slot, a = bb_ring_once(&used[0].id), b = bb_ring_once(&used[1].id),
-             c = bb_ring_once(&used[2].id), d = bb_ring_once(&used[3].id);
-    if (__builtin_expect(a != slot || b != slot + 1 || c != slot + 2 || d != slot + 3, 0))
+    uint64_t pair = run->slot | (run->slot + 1) << 32;
+    uint64_t first_pair = bb_ring_once(&used[0].id) | bb_ring_once(&used[1].id) << 32;
+    uint64_t second_pair = bb_ring_once(&used[2].id) | bb_ring_once(&used[3].id) << 32;
+    if (__builtin_expect(first_pair != pair || second_pair != pair + (2 | 2ull << 32), 0))
         return false;
     void **from = run->token, *first = from[0], *second = from[1], *third = from[2],
          *fourth = from[3];
@@ -544,9 +575,7 @@ BB_RING_INLINE bool bb_ring_run_take_four(struct bb_ring_run *run, void **tokens
     tokens[1] = second;
     tokens[2] = third;
     tokens[3] = fourth;
-    run->token += 4;
-    run->used += 4;
-    run->slot += 4;
+    bb_ring_run_pass(run, BB_RING_SPLIT, 4);
     return true;
 }
 
