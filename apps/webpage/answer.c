@@ -2,13 +2,14 @@
 /* Answers and their header lines (RFC 9110). */
 #include <string.h>
 
+#include <busbar/arena.h>
 #include <busbar/log.h>
 #include <busbar/rtc.h>
 
 #include "answer.h"
+#include "inflate.h"
 
-/* From page.html, by the build. */
-extern const char bb_file_page_html[], bb_file_page_html_end[];
+/* page.html as gzip, by the build. */
 extern const char bb_file_page_html_gz[], bb_file_page_html_gz_end[];
 
 char answer_etag[11];
@@ -25,18 +26,35 @@ static const char page_lines[] =
 void answer_begin(void)
 {
     uint32_t hash = 2166136261u; /* FNV-1a */
-    for (const char *at = bb_file_page_html; at < bb_file_page_html_end; at++)
+    for (const char *at = bb_file_page_html_gz; at < bb_file_page_html_gz_end; at++)
         hash = (hash ^ (uint8_t)*at) * 16777619u;
     bb_format(answer_etag, sizeof(answer_etag), "\"%08x\"", (unsigned)hash);
+}
+
+/* Unpacked for the first client that takes no gzip, for good. NULL when the arena is full. */
+static const char *plain_page(size_t *size)
+{
+    static const char *plain;
+    const uint8_t *packed = (const uint8_t *)bb_file_page_html_gz;
+    size_t packed_size = (size_t)(bb_file_page_html_gz_end - bb_file_page_html_gz);
+    *size = inflate_size(packed, packed_size);
+    if (plain)
+        return plain;
+    uint8_t *room = bb_arena_size() - bb_arena_used() > *size + 1 ? bb_arena_alloc(*size, 1) : NULL;
+    if (room && inflate(packed, packed_size, room, *size))
+        plain = (const char *)room;
+    return plain;
 }
 
 static void prepare_page(struct answer *answer, const struct http_request *request)
 {
     answer->page = true;
-    answer->gzip = request->gzip;
-    answer->body = request->gzip ? bb_file_page_html_gz : bb_file_page_html;
-    answer->size =
-        (size_t)((request->gzip ? bb_file_page_html_gz_end : bb_file_page_html_end) - answer->body);
+    answer->body = request->gzip ? NULL : plain_page(&answer->size);
+    answer->gzip = !answer->body; /* also for want of memory: RFC 9110 section 12.5.3 allows it */
+    if (answer->gzip) {
+        answer->body = bb_file_page_html_gz;
+        answer->size = (size_t)(bb_file_page_html_gz_end - bb_file_page_html_gz);
+    }
     if (request->fresh)
         answer->status = HTTP_NOT_MODIFIED;
 }

@@ -270,7 +270,7 @@ class Checks:
     def shown(self, chromium, picture):
         url = f"http://127.0.0.1:{self.port}/"
         chromium.open(url, 1180, 1400)
-        chromium.wait("document.body.className === 'live'")
+        chromium.wait("document.body && document.body.className === 'live'")
         name = chromium.wait("(document.querySelector('#tree .running .dev') || {}).textContent")
         self.check("the page is live in Chromium, with a device", name, name)
         found = chromium.evaluate(
