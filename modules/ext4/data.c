@@ -22,7 +22,7 @@ static int find_in_extents(ext2_filsys fs, struct ext4_file *open, blk64_t at, s
     struct ext2fs_extent extent;
     errcode_t error = ext2fs_extent_open2(fs, open->number, &open->inode, &handle);
     if (error)
-        return ext4_error(error);
+        return bb_ext4_error(error);
     error = ext2fs_extent_goto(handle, at);
     if (!error)
         error = ext2fs_extent_get(handle, EXT2_EXTENT_CURRENT, &extent);
@@ -30,7 +30,7 @@ static int find_in_extents(ext2_filsys fs, struct ext4_file *open, blk64_t at, s
     if (error == EXT2_ET_EXTENT_NOT_FOUND)
         return 0;
     if (error)
-        return ext4_error(error);
+        return bb_ext4_error(error);
     if (at < extent.e_lblk || at - extent.e_lblk >= extent.e_len)
         return -EPROTO;
     run->block = extent.e_pblk + (at - extent.e_lblk);
@@ -49,11 +49,11 @@ static int find_run(ext2_filsys fs, struct ext4_file *open, blk64_t at, uint32_t
         error = find_in_extents(fs, open, at, run);
     } else {
         blk64_t next;
-        error = ext4_error(
+        error = bb_ext4_error(
             ext2fs_bmap2(fs, open->number, &open->inode, NULL, 0, at, NULL, &run->block));
         while (!error && run->block && run->count < limit) {
-            error = ext4_error(ext2fs_bmap2(fs, open->number, &open->inode, NULL, 0,
-                                            at + run->count, NULL, &next));
+            error = bb_ext4_error(ext2fs_bmap2(fs, open->number, &open->inode, NULL, 0,
+                                               at + run->count, NULL, &next));
             if (error || next != run->block + run->count)
                 break;
             run->count++;
@@ -71,12 +71,12 @@ static int read_inline(ext2_filsys fs, struct ext4_file *open, uint64_t at, void
     unsigned got = 0;
     errcode_t error = ext2fs_file_open2(fs, open->number, &open->inode, 0, &handle);
     if (error)
-        return ext4_error(error);
+        return bb_ext4_error(error);
     error = ext2fs_file_llseek(handle, at, EXT2_SEEK_SET, NULL);
     if (!error)
         error = ext2fs_file_read(handle, data, (unsigned)size, &got);
     (void)ext2fs_file_close(handle);
-    return error ? ext4_error(error) : (int)got;
+    return error ? bb_ext4_error(error) : (int)got;
 }
 
 /* Part of one block, through memory of its own. */
@@ -85,14 +85,14 @@ static int read_part(ext2_filsys fs, blk64_t block, size_t skip, void *data, siz
     char *whole = bb_file_malloc(fs->blocksize);
     if (!whole)
         return -ENOMEM;
-    int error = ext4_error(io_channel_read_blk64(fs->io, block, 1, whole));
+    int error = bb_ext4_error(io_channel_read_blk64(fs->io, block, 1, whole));
     if (!error)
         memcpy(data, whole + skip, size);
     bb_file_free(whole);
     return error;
 }
 
-int ext4_read(struct bb_file *file, uint64_t at, void *data, size_t size)
+int bb_ext4_read(struct bb_file *file, uint64_t at, void *data, size_t size)
 {
     struct ext4_file *open = file->state;
     ext2_filsys fs = ext4_fs(file->mount);
@@ -120,7 +120,7 @@ int ext4_read(struct bb_file *file, uint64_t at, void *data, size_t size)
             if (run.count > part / fs->blocksize)
                 run.count = (uint32_t)(part / fs->blocksize);
             part = (size_t)run.count * fs->blocksize;
-            error = ext4_read_blocks(fs, run.block, run.count, to);
+            error = bb_ext4_read_blocks(fs, run.block, run.count, to);
         }
         done += error ? 0 : part;
     }
@@ -134,7 +134,7 @@ static void stretch(ext2_filsys fs, bool on)
     ext2fs_blocks_count_set(fs->super, ext2fs_blocks_count(fs->super) + (on ? 1 : -1ull));
 }
 
-errcode_t ext4_punch(ext2_filsys fs, ext2_ino_t number, struct ext2_inode *inode, blk64_t first)
+errcode_t bb_ext4_punch(ext2_filsys fs, ext2_ino_t number, struct ext2_inode *inode, blk64_t first)
 {
     stretch(fs, true);
     errcode_t error = ext2fs_punch(fs, number, inode, NULL, first, ~0ull);
@@ -155,7 +155,7 @@ static int allocate(ext2_filsys fs, struct ext4_file *open, blk64_t at, uint32_t
     errcode_t error = ext2fs_bmap2(fs, open->number, &open->inode, NULL,
                                    BMAP_ALLOC | (block ? BMAP_SET : 0), at, NULL, &block);
     *run = (struct run){block, 1, false};
-    return error ? ext4_error(error) : block ? 0 : -EPROTO;
+    return error ? bb_ext4_error(error) : block ? 0 : -EPROTO;
 }
 
 static int write_part(ext2_filsys fs, const struct run *run, bool fresh, size_t skip,
@@ -164,10 +164,10 @@ static int write_part(ext2_filsys fs, const struct run *run, bool fresh, size_t 
     char *whole = bb_file_calloc(1, fs->blocksize);
     if (!whole)
         return -ENOMEM;
-    int error = fresh ? 0 : ext4_error(io_channel_read_blk64(fs->io, run->block, 1, whole));
+    int error = fresh ? 0 : bb_ext4_error(io_channel_read_blk64(fs->io, run->block, 1, whole));
     if (!error) {
         memcpy(whole + skip, data, size);
-        error = ext4_error(io_channel_write_blk64(fs->io, run->block, 1, whole));
+        error = bb_ext4_error(io_channel_write_blk64(fs->io, run->block, 1, whole));
     }
     bb_file_free(whole);
     return error;
@@ -196,7 +196,7 @@ static int write_run(struct bb_file *file, uint64_t position, const char *from, 
         if (run.count > size / fs->blocksize)
             run.count = (uint32_t)(size / fs->blocksize);
         size = (size_t)run.count * fs->blocksize;
-        error = ext4_write_blocks(fs, run.block, run.count, from);
+        error = bb_ext4_write_blocks(fs, run.block, run.count, from);
     }
     return error ? error : (int)size;
 }
@@ -211,12 +211,12 @@ static uint64_t most_blocks(ext2_filsys fs, const struct ext2_inode *inode)
     return most < UINT32_MAX ? most : UINT32_MAX;
 }
 
-int ext4_write(struct bb_file *file, uint64_t at, const void *data, size_t size)
+int bb_ext4_write(struct bb_file *file, uint64_t at, const void *data, size_t size)
 {
     struct ext4_file *open = file->state;
     ext2_filsys fs = ext4_fs(file->mount);
     size_t done = 0;
-    int error = ext4_begin_write(file->mount);
+    int error = bb_ext4_begin_write(file->mount);
     if (error)
         return error;
     if ((at + size - 1) / fs->blocksize >= most_blocks(fs, &open->inode))
@@ -230,34 +230,36 @@ int ext4_write(struct bb_file *file, uint64_t at, const void *data, size_t size)
         done += (size_t)count;
         if (at + done > file->size) {
             file->size = at + done;
-            error = ext4_error(ext2fs_inode_size_set(fs, &open->inode, (ext2_off64_t)file->size));
+            error =
+                bb_ext4_error(ext2fs_inode_size_set(fs, &open->inode, (ext2_off64_t)file->size));
             if (error)
                 break;
         }
     }
     /* What was taken and not filled would look like a size that is wrong. */
     if (error)
-        (void)ext4_punch(fs, open->number, &open->inode,
-                         (file->size + fs->blocksize - 1) / fs->blocksize);
-    open->inode.i_mtime = open->inode.i_ctime = ext4_now(fs);
-    int written = ext4_error(ext2fs_write_inode(fs, open->number, &open->inode));
+        (void)bb_ext4_punch(fs, open->number, &open->inode,
+                            (file->size + fs->blocksize - 1) / fs->blocksize);
+    open->inode.i_mtime = open->inode.i_ctime = bb_ext4_now(fs);
+    int written = bb_ext4_error(ext2fs_write_inode(fs, open->number, &open->inode));
     return done && !written ? (int)done : error ? error : written;
 }
 
-int ext4_truncate(struct bb_file *file, uint64_t size)
+int bb_ext4_truncate(struct bb_file *file, uint64_t size)
 {
     struct ext4_file *open = file->state;
     ext2_filsys fs = ext4_fs(file->mount);
     ext2_file_t handle;
-    int error = ext4_begin_write(file->mount);
+    int error = bb_ext4_begin_write(file->mount);
     if (error)
         return error;
-    open->inode.i_mtime = open->inode.i_ctime = ext4_now(fs);
-    error = ext4_error(ext2fs_file_open2(fs, open->number, &open->inode, EXT2_FILE_WRITE, &handle));
+    open->inode.i_mtime = open->inode.i_ctime = bb_ext4_now(fs);
+    error =
+        bb_ext4_error(ext2fs_file_open2(fs, open->number, &open->inode, EXT2_FILE_WRITE, &handle));
     if (error)
         return error;
     stretch(fs, true);
-    error = ext4_error(ext2fs_file_set_size2(handle, (ext2_off64_t)size));
+    error = bb_ext4_error(ext2fs_file_set_size2(handle, (ext2_off64_t)size));
     stretch(fs, false);
     open->inode = *ext2fs_file_get_inode(handle);
     file->size = EXT2_I_SIZE(&open->inode);

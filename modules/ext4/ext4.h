@@ -21,43 +21,43 @@ static inline ext2_filsys ext4_fs(const struct bb_mount *mount)
 
 /* ---- io.c: the device below libext2fs ---- */
 
-extern struct struct_io_manager ext4_io_manager;
+extern struct struct_io_manager bb_ext4_io_manager;
 /* The mount that the next open of the manager is for. */
-void ext4_io_for(struct bb_mount *mount);
+void bb_ext4_io_for(struct bb_mount *mount);
 /* Whole blocks of the file system, past the cache. */
-int ext4_read_blocks(ext2_filsys fs, blk64_t block, uint32_t count, void *data);
-int ext4_write_blocks(ext2_filsys fs, blk64_t block, uint32_t count, const void *data);
+int bb_ext4_read_blocks(ext2_filsys fs, blk64_t block, uint32_t count, void *data);
+int bb_ext4_write_blocks(ext2_filsys fs, blk64_t block, uint32_t count, const void *data);
 
 /* ---- mount.c ---- */
 
 /* An error of libext2fs as a negative errno value; 0 is 0. */
-int ext4_error(errcode_t error);
+int bb_ext4_error(errcode_t error);
 /* Before anything is changed: bitmaps are there, and the medium says that it is in use. */
-int ext4_begin_write(struct bb_mount *mount);
+int bb_ext4_begin_write(struct bb_mount *mount);
 
 /* ---- libc.c ---- */
 
-uint32_t ext4_now(ext2_filsys fs);
+uint32_t bb_ext4_now(ext2_filsys fs);
 
 /* ---- data.c ---- */
 
-int ext4_read(struct bb_file *file, uint64_t at, void *data, size_t size);
-int ext4_write(struct bb_file *file, uint64_t at, const void *data, size_t size);
-int ext4_truncate(struct bb_file *file, uint64_t size);
+int bb_ext4_read(struct bb_file *file, uint64_t at, void *data, size_t size);
+int bb_ext4_write(struct bb_file *file, uint64_t at, const void *data, size_t size);
+int bb_ext4_truncate(struct bb_file *file, uint64_t size);
 
 /* Frees the blocks of a file from `first` on. */
-errcode_t ext4_punch(ext2_filsys fs, ext2_ino_t number, struct ext2_inode *inode, blk64_t first);
+errcode_t bb_ext4_punch(ext2_filsys fs, ext2_ino_t number, struct ext2_inode *inode, blk64_t first);
 
 /* ---- names.c ---- */
 
-int ext4_open(struct bb_file *file, const char *path);
-int ext4_close(struct bb_file *file);
-int ext4_stat(struct bb_mount *mount, const char *path, struct bb_file_info *info);
-int ext4_list(struct bb_mount *mount, const char *path,
-              int (*each)(const struct bb_file_info *info, void *context), void *context);
-int ext4_make_directory(struct bb_mount *mount, const char *path);
-int ext4_remove(struct bb_mount *mount, const char *path);
-int ext4_rename(struct bb_mount *mount, const char *from, const char *to);
+int bb_ext4_open(struct bb_file *file, const char *path);
+int bb_ext4_close(struct bb_file *file);
+int bb_ext4_stat(struct bb_mount *mount, const char *path, struct bb_file_info *info);
+int bb_ext4_list(struct bb_mount *mount, const char *path,
+                 int (*each)(const struct bb_file_info *info, void *context), void *context);
+int bb_ext4_make_directory(struct bb_mount *mount, const char *path);
+int bb_ext4_remove(struct bb_mount *mount, const char *path);
+int bb_ext4_rename(struct bb_mount *mount, const char *from, const char *to);
 
 /* An open file. */
 struct ext4_file {

@@ -21,7 +21,7 @@ struct channel {
 
 static struct bb_mount *opening;
 
-void ext4_io_for(struct bb_mount *mount)
+void bb_ext4_io_for(struct bb_mount *mount)
 {
     opening = mount;
 }
@@ -52,7 +52,7 @@ static errcode_t open_channel(const char *name, int flags, io_channel *io)
     if (!channel)
         return EXT2_ET_NO_MEMORY;
     channel->io.magic = EXT2_ET_MAGIC_IO_CHANNEL;
-    channel->io.manager = &ext4_io_manager;
+    channel->io.manager = &bb_ext4_io_manager;
     channel->io.refcount = 1;
     channel->mount = opening;
     errcode_t error = set_block_size(&channel->io, 1024);
@@ -167,7 +167,7 @@ static errcode_t zero_out(io_channel io, unsigned long long block, unsigned long
     return error;
 }
 
-struct struct_io_manager ext4_io_manager = {
+struct struct_io_manager bb_ext4_io_manager = {
     .magic = EXT2_ET_MAGIC_IO_MANAGER,
     .name = "block device",
     .open = open_channel,
@@ -181,7 +181,7 @@ struct struct_io_manager ext4_io_manager = {
     .zeroout = zero_out,
 };
 
-int ext4_read_blocks(ext2_filsys fs, blk64_t block, uint32_t count, void *data)
+int bb_ext4_read_blocks(ext2_filsys fs, blk64_t block, uint32_t count, void *data)
 {
     uint64_t offset;
     if (__builtin_mul_overflow(block, (uint64_t)fs->blocksize, &offset))
@@ -190,7 +190,7 @@ int ext4_read_blocks(ext2_filsys fs, blk64_t block, uint32_t count, void *data)
                          (size_t)count * fs->blocksize);
 }
 
-int ext4_write_blocks(ext2_filsys fs, blk64_t block, uint32_t count, const void *data)
+int bb_ext4_write_blocks(ext2_filsys fs, blk64_t block, uint32_t count, const void *data)
 {
     uint64_t offset;
     if (__builtin_mul_overflow(block, (uint64_t)fs->blocksize, &offset))

@@ -17,7 +17,7 @@ time_t bb_ext4_time(time_t *now)
 }
 
 /* Without a clock, the time of the last write that the medium knows of: never back, never 0. */
-uint32_t ext4_now(ext2_filsys fs)
+uint32_t bb_ext4_now(ext2_filsys fs)
 {
     int64_t now = bb_ext4_time(NULL);
     return now > 0 && now <= UINT32_MAX ? (uint32_t)now : fs->super->s_wtime;

@@ -11,7 +11,7 @@
 
 #include "ext4.h"
 
-int ext4_error(errcode_t error)
+int bb_ext4_error(errcode_t error)
 {
     if (error > 0 && error < 4096)
         return (int)-error;
@@ -75,16 +75,16 @@ static const char *unfit(const struct ext2_super_block *super)
 
 static int open_fs(struct bb_mount *mount, int flags, ext2_filsys *fs)
 {
-    ext4_io_for(mount);
-    int error = ext4_error(
-        ext2fs_open2(mount->name, NULL, flags | EXT2_FLAG_64BITS, 0, 0, &ext4_io_manager, fs));
-    ext4_io_for(NULL);
+    bb_ext4_io_for(mount);
+    int error = bb_ext4_error(
+        ext2fs_open2(mount->name, NULL, flags | EXT2_FLAG_64BITS, 0, 0, &bb_ext4_io_manager, fs));
+    bb_ext4_io_for(NULL);
     return error;
 }
 
-/* What libext2fs trusts in an inode. It takes memory for as many levels as the head of the tree names,
- * and does not look whether it got it: no tree has more than 5. It reads as much of a symbolic link
- * as its size says: no link is longer than a block. */
+/* What libext2fs trusts in an inode. It takes memory for as many levels as the head of the tree
+ * names, and does not look whether it got it: no tree has more than 5. It reads as much of a
+ * symbolic link as its size says: no link is longer than a block. */
 static errcode_t read_checked_inode(ext2_filsys fs, ext2_ino_t number, struct ext2_inode *inode)
 {
     fs->read_inode = NULL;
@@ -129,23 +129,23 @@ static int mount_ext4(struct bb_mount *mount)
     return 0;
 }
 
-int ext4_begin_write(struct bb_mount *mount)
+int bb_ext4_begin_write(struct bb_mount *mount)
 {
     struct ext4 *ext4 = mount->state;
     ext2_filsys fs = ext4->fs;
     errcode_t error = 0;
-    fs->now = ext4_now(fs);
+    fs->now = bb_ext4_now(fs);
     if (ext4->dirty)
         return 0;
     if (!fs->block_map || !fs->inode_map)
         error = ext2fs_read_bitmaps(fs);
     if (error)
-        return ext4_error(error);
+        return bb_ext4_error(error);
     fs->super->s_state &= (uint16_t)~EXT2_VALID_FS;
     ext2fs_mark_super_dirty(fs);
     error = ext2fs_flush2(fs, 0);
     ext4->dirty = !error;
-    return ext4_error(error);
+    return bb_ext4_error(error);
 }
 
 static int sync_ext4(struct bb_mount *mount)
@@ -154,17 +154,17 @@ static int sync_ext4(struct bb_mount *mount)
     ext2_filsys fs = ext4->fs;
     if (!ext4->dirty)
         return 0;
-    fs->now = ext4_now(fs);
+    fs->now = bb_ext4_now(fs);
     errcode_t error = ext2fs_write_bitmaps(fs);
     if (!error)
         error = ext2fs_flush2(fs, 0); /* all is there before it is said to be sound */
     if (error)
-        return ext4_error(error);
+        return bb_ext4_error(error);
     fs->super->s_state |= EXT2_VALID_FS;
     ext2fs_mark_super_dirty(fs);
     error = ext2fs_flush2(fs, 0);
     ext4->dirty = error;
-    return ext4_error(error);
+    return bb_ext4_error(error);
 }
 
 static int unmount_ext4(struct bb_mount *mount)
@@ -191,14 +191,14 @@ const struct bb_file_type bb_file_ext4 = {
     .unmount = unmount_ext4,
     .sync = sync_ext4,
     .space = space_ext4,
-    .open = ext4_open,
-    .close = ext4_close,
-    .read = ext4_read,
-    .write = ext4_write,
-    .truncate = ext4_truncate,
-    .stat = ext4_stat,
-    .list = ext4_list,
-    .make_directory = ext4_make_directory,
-    .remove = ext4_remove,
-    .rename = ext4_rename,
+    .open = bb_ext4_open,
+    .close = bb_ext4_close,
+    .read = bb_ext4_read,
+    .write = bb_ext4_write,
+    .truncate = bb_ext4_truncate,
+    .stat = bb_ext4_stat,
+    .list = bb_ext4_list,
+    .make_directory = bb_ext4_make_directory,
+    .remove = bb_ext4_remove,
+    .rename = bb_ext4_rename,
 };

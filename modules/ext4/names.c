@@ -13,7 +13,7 @@ static int find(ext2_filsys fs, const char *path, bool follow, ext2_ino_t *numbe
         error = ext2fs_read_inode(fs, *number, inode);
     if (!error && !inode->i_links_count)
         return -EPROTO;
-    return ext4_error(error);
+    return bb_ext4_error(error);
 }
 
 /* The directory that a path's last name is in, and that name: "/a/b/" is "/a" and "b". */
@@ -55,7 +55,7 @@ static int find_at(ext2_filsys fs, const struct place *place, ext2_ino_t *number
         ext2fs_lookup(fs, place->directory, place->name, (int)strlen(place->name), NULL, number);
     if (!error)
         error = ext2fs_read_inode(fs, *number, inode);
-    return ext4_error(error);
+    return bb_ext4_error(error);
 }
 
 static int kind_of(const struct ext2_inode *inode)
@@ -85,7 +85,7 @@ static void describe(const struct ext2_inode *inode, struct bb_file_info *info)
     info->modified = inode->i_mtime;
 }
 
-int ext4_stat(struct bb_mount *mount, const char *path, struct bb_file_info *info)
+int bb_ext4_stat(struct bb_mount *mount, const char *path, struct bb_file_info *info)
 {
     ext2_ino_t number;
     struct ext2_inode inode;
@@ -135,8 +135,8 @@ static int list_entry(struct ext2_dir_entry *entry, int offset, int size, char *
     return list->result ? DIRENT_ABORT : 0;
 }
 
-int ext4_list(struct bb_mount *mount, const char *path,
-              int (*each)(const struct bb_file_info *info, void *context), void *context)
+int bb_ext4_list(struct bb_mount *mount, const char *path,
+                 int (*each)(const struct bb_file_info *info, void *context), void *context)
 {
     struct list list = {.fs = ext4_fs(mount), .each = each, .context = context};
     ext2_ino_t number;
@@ -145,7 +145,7 @@ int ext4_list(struct bb_mount *mount, const char *path,
     if (!error && !LINUX_S_ISDIR(inode.i_mode))
         error = -ENOTDIR;
     if (!error)
-        error = ext4_error(ext2fs_dir_iterate(list.fs, number, 0, NULL, list_entry, &list));
+        error = bb_ext4_error(ext2fs_dir_iterate(list.fs, number, 0, NULL, list_entry, &list));
     return error ? error : list.result;
 }
 
@@ -160,7 +160,7 @@ static int link_name(ext2_filsys fs, const struct place *place, ext2_ino_t numbe
         if (!error)
             error = ext2fs_link(fs, place->directory, place->name, number, type);
     }
-    return ext4_error(error);
+    return bb_ext4_error(error);
 }
 
 /* A directory changed: its times, and by how many its links grew. */
@@ -169,12 +169,12 @@ static int touch(ext2_filsys fs, ext2_ino_t number, int links)
     struct ext2_inode inode;
     errcode_t error = ext2fs_read_inode(fs, number, &inode);
     if (error)
-        return ext4_error(error);
-    inode.i_mtime = inode.i_ctime = ext4_now(fs);
+        return bb_ext4_error(error);
+    inode.i_mtime = inode.i_ctime = bb_ext4_now(fs);
     /* 1 stands for more than can be counted (dir_nlink). */
     if (inode.i_links_count > 1 || links > 0)
         inode.i_links_count = (uint16_t)(inode.i_links_count + links);
-    return ext4_error(ext2fs_write_inode(fs, number, &inode));
+    return bb_ext4_error(ext2fs_write_inode(fs, number, &inode));
 }
 
 static int create(ext2_filsys fs, const struct place *place, struct ext4_file *open)
@@ -184,9 +184,9 @@ static int create(ext2_filsys fs, const struct place *place, struct ext4_file *o
     errcode_t error =
         ext2fs_new_inode(fs, place->directory, LINUX_S_IFREG | 0644, NULL, &open->number);
     if (error)
-        return ext4_error(error);
+        return bb_ext4_error(error);
     *inode = (struct ext2_inode){.i_mode = LINUX_S_IFREG | 0644, .i_links_count = 1};
-    inode->i_atime = inode->i_ctime = inode->i_mtime = ext4_now(fs);
+    inode->i_atime = inode->i_ctime = inode->i_mtime = bb_ext4_now(fs);
     if (ext2fs_has_feature_extents(fs->super))
         inode->i_flags = EXT4_EXTENTS_FL;
     error = ext2fs_write_new_inode(fs, open->number, inode);
@@ -198,12 +198,12 @@ static int create(ext2_filsys fs, const struct place *place, struct ext4_file *o
             error = ext2fs_write_inode(fs, open->number, inode);
     }
     if (error)
-        return ext4_error(error);
+        return bb_ext4_error(error);
     ext2fs_inode_alloc_stats2(fs, open->number, +1, 0);
     int linked = link_name(fs, place, open->number, EXT2_FT_REG_FILE);
     if (linked) {
         inode->i_links_count = 0;
-        inode->i_dtime = ext4_now(fs);
+        inode->i_dtime = bb_ext4_now(fs);
         (void)ext2fs_write_inode(fs, open->number, inode);
         ext2fs_inode_alloc_stats2(fs, open->number, -1, 0);
         return linked;
@@ -224,7 +224,7 @@ static int may_open(const struct bb_file *file, const struct ext4_file *open)
     return bb_file_conflict(file->mount, open->number, file->flags);
 }
 
-int ext4_open(struct bb_file *file, const char *path)
+int bb_ext4_open(struct bb_file *file, const char *path)
 {
     ext2_filsys fs = ext4_fs(file->mount);
     struct ext4_file *open = bb_file_calloc(1, sizeof(*open));
@@ -244,7 +244,7 @@ int ext4_open(struct bb_file *file, const char *path)
         if (!error && find_at(fs, &place, &number, &inode) != -ENOENT)
             error = -EEXIST;
         if (!error)
-            error = ext4_begin_write(file->mount);
+            error = bb_ext4_begin_write(file->mount);
         if (!error)
             error = create(fs, &place, open);
     }
@@ -253,7 +253,7 @@ int ext4_open(struct bb_file *file, const char *path)
         file->id = open->number;
         file->size = EXT2_I_SIZE(&open->inode);
         if (file->flags & BB_FILE_TRUNCATE && file->size)
-            error = ext4_truncate(file, 0);
+            error = bb_ext4_truncate(file, 0);
     }
     if (error) {
         file->state = NULL;
@@ -262,13 +262,13 @@ int ext4_open(struct bb_file *file, const char *path)
     return error;
 }
 
-int ext4_close(struct bb_file *file)
+int bb_ext4_close(struct bb_file *file)
 {
     bb_file_free(file->state); /* everything is written already */
     return 0;
 }
 
-int ext4_make_directory(struct bb_mount *mount, const char *path)
+int bb_ext4_make_directory(struct bb_mount *mount, const char *path)
 {
     ext2_filsys fs = ext4_fs(mount);
     struct place place;
@@ -280,7 +280,7 @@ int ext4_make_directory(struct bb_mount *mount, const char *path)
         error = error == -ENOENT ? 0 : error ? error : -EEXIST;
     }
     if (!error)
-        error = ext4_begin_write(mount);
+        error = bb_ext4_begin_write(mount);
     if (error)
         return error;
     errcode_t made = ext2fs_mkdir(fs, place.directory, 0, place.name);
@@ -289,7 +289,7 @@ int ext4_make_directory(struct bb_mount *mount, const char *path)
         if (!made)
             made = ext2fs_mkdir(fs, place.directory, 0, place.name);
     }
-    return made ? ext4_error(made) : touch(fs, place.directory, 0);
+    return made ? bb_ext4_error(made) : touch(fs, place.directory, 0);
 }
 
 /* ---- Removing ---- */
@@ -310,16 +310,16 @@ static int release(ext2_filsys fs, ext2_ino_t number, struct ext2_inode *inode)
     errcode_t error = 0;
     bool directory = LINUX_S_ISDIR(inode->i_mode);
     inode->i_links_count = 0;
-    inode->i_dtime = ext4_now(fs);
+    inode->i_dtime = bb_ext4_now(fs);
     if (ext2fs_file_acl_block(fs, inode))
         error = ext2fs_free_ext_attr(fs, number, (struct ext2_inode_large *)NULL);
     if (!error && ext2fs_inode_has_valid_blocks2(fs, inode))
-        error = ext4_punch(fs, number, inode, 0);
+        error = bb_ext4_punch(fs, number, inode, 0);
     if (!error)
         error = ext2fs_write_inode(fs, number, inode);
     if (!error)
         ext2fs_inode_alloc_stats2(fs, number, -1, directory);
-    return ext4_error(error);
+    return bb_ext4_error(error);
 }
 
 static int remove_at(struct bb_mount *mount, const struct place *place, ext2_ino_t number,
@@ -331,15 +331,15 @@ static int remove_at(struct bb_mount *mount, const struct place *place, ext2_ino
     if (!error && inode->i_flags & (EXT2_IMMUTABLE_FL | EXT2_APPEND_FL))
         error = -EPERM;
     if (!error && directory)
-        error = ext4_error(ext2fs_dir_iterate2(fs, number, 0, NULL, find_any, &full));
+        error = bb_ext4_error(ext2fs_dir_iterate2(fs, number, 0, NULL, find_any, &full));
     if (!error && full)
         error = -ENOTEMPTY;
     if (!error && (number < EXT2_FIRST_INODE(fs->super) || !inode->i_links_count))
         error = number == EXT2_ROOT_INO ? -EBUSY : -EPROTO;
     if (!error)
-        error = ext4_begin_write(mount);
+        error = bb_ext4_begin_write(mount);
     if (!error)
-        error = ext4_error(ext2fs_unlink(fs, place->directory, place->name, number, 0));
+        error = bb_ext4_error(ext2fs_unlink(fs, place->directory, place->name, number, 0));
     if (!error)
         error = touch(fs, place->directory, directory ? -1 : 0);
     if (error)
@@ -347,11 +347,11 @@ static int remove_at(struct bb_mount *mount, const struct place *place, ext2_ino
     if (directory || inode->i_links_count == 1)
         return release(fs, number, inode);
     inode->i_links_count--;
-    inode->i_ctime = ext4_now(fs);
-    return ext4_error(ext2fs_write_inode(fs, number, inode));
+    inode->i_ctime = bb_ext4_now(fs);
+    return bb_ext4_error(ext2fs_write_inode(fs, number, inode));
 }
 
-int ext4_remove(struct bb_mount *mount, const char *path)
+int bb_ext4_remove(struct bb_mount *mount, const char *path)
 {
     ext2_filsys fs = ext4_fs(mount);
     struct place place;
@@ -383,7 +383,7 @@ static int is_within(ext2_filsys fs, ext2_ino_t directory, ext2_ino_t above)
             return -EINVAL;
         if (directory == EXT2_ROOT_INO)
             return 0;
-        int error = ext4_error(ext2fs_lookup(fs, directory, "..", 2, NULL, &directory));
+        int error = bb_ext4_error(ext2fs_lookup(fs, directory, "..", 2, NULL, &directory));
         if (error)
             return error;
     }
@@ -398,15 +398,15 @@ static int move(struct bb_mount *mount, const struct place *from, const struct p
     ext2_ino_t parent = to->directory;
     int error = link_name(fs, to, number, type_of(inode));
     if (!error)
-        error = ext4_error(ext2fs_unlink(fs, from->directory, from->name, number, 0));
+        error = bb_ext4_error(ext2fs_unlink(fs, from->directory, from->name, number, 0));
     if (!error && carries)
-        error = ext4_error(ext2fs_dir_iterate2(fs, number, 0, NULL, set_parent, &parent));
+        error = bb_ext4_error(ext2fs_dir_iterate2(fs, number, 0, NULL, set_parent, &parent));
     if (!error)
         error = touch(fs, from->directory, carries ? -1 : 0);
     return error ? error : touch(fs, to->directory, carries ? +1 : 0);
 }
 
-int ext4_rename(struct bb_mount *mount, const char *from, const char *to)
+int bb_ext4_rename(struct bb_mount *mount, const char *from, const char *to)
 {
     ext2_filsys fs = ext4_fs(mount);
     struct place old, new;
@@ -431,7 +431,7 @@ int ext4_rename(struct bb_mount *mount, const char *from, const char *to)
             return -EEXIST;
         error = remove_at(mount, &new, other, &target);
     } else if (error == -ENOENT) {
-        error = ext4_begin_write(mount);
+        error = bb_ext4_begin_write(mount);
     }
     return error ? error : move(mount, &old, &new, number, &inode);
 }
