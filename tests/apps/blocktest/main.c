@@ -105,8 +105,8 @@ static int batch(struct bb_block *block)
     struct bb_block_request *list[BATCH];
     for (unsigned i = 0; i < BATCH; i++) {
         jobs[i].segments[0] = (struct bb_block_segment){buffers[i], block->block_size};
-        jobs[i].request =
-            (struct bb_block_request){.block = 2 * i, .segments = jobs[i].segments, .segment_count = 1};
+        jobs[i].request = (struct bb_block_request){
+            .block = 2 * i, .segments = jobs[i].segments, .segment_count = 1};
         list[i] = &jobs[i].request;
     }
     int taken = bb_block_submit(block, 0, list, BATCH);
