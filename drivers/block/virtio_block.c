@@ -32,41 +32,6 @@ enum { /* configuration (5.2.4), by offset */
 };
 /* ---- Submitting ---- */
 
-/* One place to reckon from, once. */
-BB_RING_INLINE struct queue *queue_of(struct bb_block *block, unsigned number)
-{
-    struct queue *queue = &chip_of(block)->queues[number].queue;
-    BB_ASSERT(number < block->queues);
-    __asm__("" : "+r"(queue));
-    return queue;
-}
-
-BB_RING_INLINE bool put_plain(const struct bb_block_check check, unsigned shift, uint64_t rest,
-                              struct slot *slot, struct bb_block_request *request,
-                              enum bb_block_op op)
-{
-    uint64_t bytes;
-    if (!slot || !bb_block_fits(check, request, &bytes))
-        return false;
-    slot->header = (struct header){op, 0, request->block << shift};
-    slot->entries[1].address = (uintptr_t)request->segments->data;
-    slot->entries[1].rest = rest + bytes;
-    slot->request = request;
-    slot->outcome = op == BB_BLOCK_READ ? bytes : 0;
-    return true;
-}
-
-/* Shows the device `count` requests more, and notifies it where it wants that. */
-BB_RING_INLINE void publish(struct queue *queue, unsigned head, unsigned count)
-{
-    struct bb_ring *ring = &queue->ring;
-    ring->head = (uint16_t)head;
-    __atomic_store_n(queue->available - 1, (uint16_t)head, __ATOMIC_RELEASE);
-    __atomic_thread_fence(__ATOMIC_SEQ_CST); /* it sees the index, or we see what it asks for */
-    if ((uint16_t)(__atomic_load_n(queue->event, __ATOMIC_RELAXED) - head + count) < count)
-        bb_arch_write32(ring->notify, ring->notify_value);
-}
-
 static BB_NOINLINE int submit_chains(struct virtio_block *chip, struct queue *queue,
                                      struct bb_block_request *const *requests, unsigned count);
 
@@ -94,10 +59,27 @@ static BB_NOINLINE int submit_rest(struct virtio_block *chip, struct queue *queu
     return i || error == -EAGAIN ? (int)i : error;
 }
 
-static int virtio_block_submit(struct bb_block *block, unsigned number,
-                               struct bb_block_request *const *requests, unsigned count)
+/* One plain read: nothing is kept for a next one. */
+BB_RING_INLINE int submit_one(struct bb_block *block, struct queue *queue,
+                              struct bb_block_request *const *requests)
 {
-    struct queue *queue = queue_of(block, number);
+    struct bb_block_check check = bb_block_check(block, BB_BLOCK_READ);
+    struct slot *slot = *queue->free;
+    unsigned head = queue->ring.head;
+    check.alignment = 1;
+    if ((*requests)->shape != BB_BLOCK_PLAIN(BB_BLOCK_READ) ||
+        !put_plain(check, check.shift - SECTOR, REST(BB_RING_NEXT | BB_RING_WRITE, 2), slot,
+                   *requests, BB_BLOCK_READ))
+        return submit_rest(chip_of(block), queue, requests, 0, 1);
+    queue->free--;
+    queue->available[head & queue->mask] = slot->id;
+    publish(queue, head + 1, 1);
+    return 1;
+}
+
+static BB_NOINLINE int submit_many(struct bb_block *block, struct queue *queue,
+                                   struct bb_block_request *const *requests, unsigned count)
+{
     struct bb_block_check check = bb_block_check(block, BB_BLOCK_READ);
     struct bb_block_request *const *at = requests, *const *end = requests + count;
     struct slot **free = queue->free;
@@ -123,6 +105,14 @@ static int virtio_block_submit(struct bb_block *block, unsigned number,
         return submit_rest(chip_of(block), queue, requests, i, count);
     publish(queue, head, i);
     return (int)i;
+}
+
+static int virtio_block_submit(struct bb_block *block, unsigned number,
+                               struct bb_block_request *const *requests, unsigned count)
+{
+    struct queue *queue = queue_of(block, number);
+    return count == 1 ? submit_one(block, queue, requests)
+                      : submit_many(block, queue, requests, count);
 }
 
 static BB_NOINLINE int submit_chains(struct virtio_block *chip, struct queue *queue,
@@ -168,31 +158,6 @@ static struct bb_block_request *free_slot(struct queue *queue, struct slot *slot
     }
     *++queue->free = slot;
     return request;
-}
-
-/* How many the device has used; more than it has is taken for none. */
-BB_RING_INLINE unsigned count_used(struct queue *queue)
-{
-    struct bb_ring *ring = &queue->ring;
-    unsigned tail = ring->tail;
-    uint16_t count = (uint16_t)(__atomic_load_n(queue->index, __ATOMIC_ACQUIRE) - tail);
-    if (__builtin_expect(count > (uint16_t)(ring->head - tail), 0)) {
-        bb_ring_bad(ring, "used index beyond what was posted");
-        return 0;
-    }
-    return count;
-}
-
-/* The used slot at `tail`, or NULL when that is one which the device does not have. */
-BB_RING_INLINE struct slot *used_slot(const struct bb_ring_used_element *used, struct slot *slots,
-                                      uint32_t mask, unsigned tail, uint32_t *length)
-{
-    const struct bb_ring_used_element *element = &used[tail & mask];
-    __asm__("" : "+r"(element));
-    uint64_t id = element->id;
-    *length = element->length;
-    __asm__("" : "+r"(id), "+r"(*length)); /* each is looked at once */
-    return id <= mask && slots[id].request ? &slots[id] : NULL;
 }
 
 /* What is left when a batch was taken. */
@@ -247,11 +212,32 @@ static BB_NOINLINE int reap_rest(struct virtio_block *chip, struct queue *queue,
     return end_reap(chip, queue, count, &finished);
 }
 
-static int virtio_block_reap(struct bb_block *block, unsigned number, unsigned limit)
+/* One plain read. */
+BB_RING_INLINE int reap_one(struct bb_block *block, struct queue *queue)
 {
-    struct queue *queue = queue_of(block, number);
+    uint32_t length;
+    struct slot *slot =
+        used_slot(queue->used, queue->slots, queue->mask, queue->ring.tail, &length);
+    uint64_t bytes = (uint32_t)(length - 1);
+    struct bb_block_request *request;
+    if (!slot || !bytes || bytes != slot->outcome || (request = slot->request)->view ||
+        request->done)
+        return reap_rest(chip_of(block), queue, 0, 1);
+    request->status = 0;
+    slot->request = NULL;
+    *++queue->free = slot;
+    queue->ring.tail++;
+    uint64_t reads = block->stats.reads + 1, sum = block->stats.read_bytes + bytes;
+    block->stats.reads = reads;
+    block->stats.read_bytes = sum;
+    return 1;
+}
+
+static BB_NOINLINE int reap_many(struct bb_block *block, struct queue *queue, unsigned left,
+                                 unsigned limit)
+{
     struct slot **free = queue->free, *slots = queue->slots;
-    unsigned count = count_used(queue), left = count < limit ? count : limit, done = left;
+    unsigned done = left;
     unsigned mask = queue->mask, tail = queue->ring.tail, writes = 0;
     uint64_t read_bytes = 0, written_bytes = 0;
     if (__builtin_expect(left > 0, 1)) {
@@ -289,6 +275,14 @@ static int virtio_block_reap(struct bb_block *block, unsigned number, unsigned l
     if (__builtin_expect(left || !done, 0))
         return reap_rest(chip_of(block), queue, done, limit);
     return (int)done;
+}
+
+static int virtio_block_reap(struct bb_block *block, unsigned number, unsigned limit)
+{
+    struct queue *queue = queue_of(block, number);
+    unsigned count = count_used(queue);
+    count = count < limit ? count : limit;
+    return count == 1 ? reap_one(block, queue) : reap_many(block, queue, count, limit);
 }
 
 static bool virtio_block_arm(struct bb_block *block, unsigned number)

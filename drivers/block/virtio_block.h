@@ -230,4 +230,66 @@ static bool post_chain(struct virtio_block *chip, struct queue *queue,
     return bb_ring_post(&queue->ring, parts, out, count - out, slot);
 }
 
+/* ---- The short path ---- */
+
+/* One place to reckon from, once. */
+BB_RING_INLINE struct queue *queue_of(struct bb_block *block, unsigned number)
+{
+    struct queue *queue = &chip_of(block)->queues[number].queue;
+    BB_ASSERT(number < block->queues);
+    __asm__("" : "+r"(queue));
+    return queue;
+}
+
+BB_RING_INLINE bool put_plain(const struct bb_block_check check, unsigned shift, uint64_t rest,
+                              struct slot *slot, struct bb_block_request *request,
+                              enum bb_block_op op)
+{
+    uint64_t bytes;
+    if (!slot || !bb_block_fits(check, request, &bytes))
+        return false;
+    slot->header = (struct header){op, 0, request->block << shift};
+    slot->entries[1].address = (uintptr_t)request->segments->data;
+    slot->entries[1].rest = rest + bytes;
+    slot->request = request;
+    slot->outcome = op == BB_BLOCK_READ ? bytes : 0;
+    return true;
+}
+
+/* Shows the device `count` requests more, and notifies it where it wants that. */
+BB_RING_INLINE void publish(struct queue *queue, unsigned head, unsigned count)
+{
+    struct bb_ring *ring = &queue->ring;
+    ring->head = (uint16_t)head;
+    __atomic_store_n(queue->available - 1, (uint16_t)head, __ATOMIC_RELEASE);
+    __atomic_thread_fence(__ATOMIC_SEQ_CST); /* it sees the index, or we see what it asks for */
+    if ((uint16_t)(__atomic_load_n(queue->event, __ATOMIC_RELAXED) - head + count) < count)
+        bb_arch_write32(ring->notify, ring->notify_value);
+}
+
+/* How many the device has used; more than it has is taken for none. */
+BB_RING_INLINE unsigned count_used(struct queue *queue)
+{
+    struct bb_ring *ring = &queue->ring;
+    unsigned tail = ring->tail;
+    uint16_t count = (uint16_t)(__atomic_load_n(queue->index, __ATOMIC_ACQUIRE) - tail);
+    if (__builtin_expect(count > (uint16_t)(ring->head - tail), 0)) {
+        bb_ring_bad(ring, "used index beyond what was posted");
+        return 0;
+    }
+    return count;
+}
+
+/* The used slot at `tail`, or NULL when that is one which the device does not have. */
+BB_RING_INLINE struct slot *used_slot(const struct bb_ring_used_element *used, struct slot *slots,
+                                      uint32_t mask, unsigned tail, uint32_t *length)
+{
+    const struct bb_ring_used_element *element = &used[tail & mask];
+    __asm__("" : "+r"(element));
+    uint64_t id = element->id;
+    *length = element->length;
+    __asm__("" : "+r"(id), "+r"(*length)); /* each is looked at once */
+    return id <= mask && slots[id].request ? &slots[id] : NULL;
+}
+
 #endif
