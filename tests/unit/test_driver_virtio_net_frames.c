@@ -406,6 +406,72 @@ static void test_lies(void **state)
     }
 }
 
+static uint32_t seed;
+
+static uint32_t chance(uint32_t below)
+{
+    seed = seed * 1664525 + 1013904223;
+    return (seed >> 8) % below;
+}
+
+/* Headers, lengths and frames at random: whatever is received is in bounds, nothing is lost. */
+static int garbage(void *context)
+{
+    static uint8_t bytes[9100];
+    struct bb_buffer *frames[8], *part;
+    (void)context;
+    uint64_t features = NIC_USUAL | VIRTIO_BIT(NIC_GUEST_CSUM) | VIRTIO_BIT(NIC_MTU);
+    prepare(seed % 3 == 0, (seed & 8 ? features : 0) | (seed & 1 ? VIRTIO_PACKED : VIRTIO_SPLIT));
+    nic.config.mtu = (uint16_t)(68 + chance(9000));
+    start(NULL);
+    assert_int_equal(bb_net_open(net, &client), 0);
+    for (unsigned i = 0; i < 2000 && !net->failed; i++) {
+        uint32_t most = chance(8) ? net->mtu + BB_NET_HEADER : 9100;
+        nic.special = (struct nic_header){0};
+        nic.special.flags = (uint8_t)(chance(3) ? 0 : chance(256));
+        nic.special.checksum_start = (uint16_t)chance(chance(2) ? 100 : 65536);
+        nic.special.checksum_offset = (uint16_t)chance(chance(2) ? 100 : 65536);
+        nic.special.gso_type = (uint8_t)(chance(300) ? 0 : chance(256));
+        nic.special.buffers = (uint16_t)(chance(300) ? 0 : chance(4));
+        nic.piece = chance(4) ? 0 : 12 + chance(2000);
+        nic.length_of_first = chance(300) ? 0 : chance(4000);
+        (void)model_nic_receive(&nic, 0, bytes, 1 + chance(most));
+        if (chance(3) == 0)
+            continue;
+        int count = bb_net_receive(net, 0, frames, 1 + chance(8));
+        for (int at = 0; at < count; at++) {
+            uint32_t length = bb_buffer_length(frames[at]);
+            assert_in_range(length, BB_NET_HEADER, net->mtu + BB_NET_HEADER);
+            assert_in_range(frames[at]->parts, 1, BB_BUFFER_MAX_PARTS);
+            if (frames[at]->flags & BB_BUFFER_CHECKSUM_NEEDED)
+                assert_true(frames[at]->checksum_start + frames[at]->checksum_offset + 2u <=
+                            length);
+            for (struct bb_buffer *more; (part = frames[at]); frames[at] = more) {
+                more = part->more;
+                assert_true(part->data >= bb_buffer_memory(part) &&
+                            part->data + part->length <=
+                                bb_buffer_memory(part) + BB_BUFFER_HEADROOM + BB_BUFFER_SIZE);
+                memset(part->data, 0xff, part->length);
+                part->more = NULL;
+                if (bb_net_refill(net, 0, &part, 1) != 1)
+                    bb_buffer_put(part);
+            }
+        }
+    }
+    close_nic();
+    return 0;
+}
+
+static void test_garbage(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 48; i++) {
+        seed = i;
+        if (run_child(garbage, NULL))
+            fail_msg("seed %u", i);
+    }
+}
+
 static void test_needs_reset(void **state)
 {
     (void)state;
@@ -442,6 +508,7 @@ int main(void)
         cmocka_unit_test(test_of_all_buffers),
         cmocka_unit_test(test_segmented),
         cmocka_unit_test(test_lies),
+        cmocka_unit_test(test_garbage),
         cmocka_unit_test(test_needs_reset),
     };
     return run_apart(tests, BB_ARRAY_SIZE(tests));

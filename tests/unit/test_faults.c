@@ -14,6 +14,7 @@
 #include <core/core.h>
 #include <tests/models/boards.h>
 #include <tests/models/virtio_device.h>
+#include <tests/models/virtio_nic.h>
 
 #define MOST 500 /* acquisitions of a board, and then some */
 
@@ -160,13 +161,15 @@ static void prepare_virtio(void)
     virt_prepare(NULL);
     config[1][1] = 1; /* 256 sectors */
     for (unsigned i = 0; i < 4; i++) {
-        devices[i] = (struct model_virtio){.type = i + 1,
-                                           .legacy = i == 3,
-                                           .features = i & 1 ? VIRTIO_SPLIT : VIRTIO_PACKED,
-                                           .queue_max = {16, 16},
-                                           .config = config[i],
-                                           .config_size = sizeof config[i],
-                                           .handle = answer};
+        devices[i] = (struct model_virtio){
+            .type = i + 1,
+            .legacy = i == 3,
+            .features = i & 1 ? VIRTIO_SPLIT : VIRTIO_PACKED,
+            .queue_max = {16, 16, 16}, /* the network's third takes commands */
+            .config = config[i],
+            .config_size = sizeof config[i],
+            .handle = answer};
+        devices[i].features |= i == 0 ? NIC_USUAL : 0;
         model_virtio_attach(&devices[i], i);
     }
 }
