@@ -127,6 +127,18 @@ BB_RING_INLINE void get_as(unsigned limit, enum bb_ring_kind kind)
 BB_RING_INLINE void put_run(unsigned count, enum bb_ring_kind kind)
 {
     struct bb_ring_run run = bb_ring_run_post(&ring, kind, count);
+    for (; run.left >= 4; run.left -= 4) {
+        struct chain *four[4];
+        for (unsigned i = 0; i < 4; i++) {
+            four[i] = unposted();
+            must(four[i]);
+            four[i]->posted = true;
+            posted++;
+        }
+        bb_ring_run_keep_four(&run, four[0], four[1], four[2], four[3]);
+        for (unsigned i = 0; i < 4; i++)
+            bb_ring_run_put_entry(&run, kind, (uintptr_t)four[i], 8, BB_RING_WRITE);
+    }
     for (; run.left; run.left--) {
         struct chain *chain = unposted();
         must(chain);
@@ -145,6 +157,14 @@ BB_RING_INLINE void get_run(unsigned limit, enum bb_ring_kind kind)
     if (kind == BB_RING_SPLIT && run.left > 4 && bb_ring_run_take_four(&run, four)) {
         for (unsigned i = 0; i < 4; i++, run.left--)
             came_back(four[i], 0);
+    }
+    while (run.left >= 2 && bb_ring_run_peek(&run, kind) <= 8 &&
+           bb_ring_run_peek_at(&run, kind, 1) <= 8) {
+        void **tokens = run.token;
+        bb_ring_run_pass(&run, kind, 2);
+        run.left -= 2;
+        came_back(tokens[0], 0);
+        came_back(tokens[1], 0);
     }
     for (; run.left && bb_ring_run_peek(&run, kind) <= 8; run.left--)
         came_back(bb_ring_run_take(&run, kind), 0);
