@@ -9,7 +9,7 @@
 
 #include "fat.h"
 
-static int fat_error(struct fat *fat, EFI_STATUS status)
+static int bb_fat_error(struct fat *fat, EFI_STATUS status)
 {
     int error = fat->error;
     fat->error = 0;
@@ -89,7 +89,7 @@ static void drop(struct fat *fat)
         (void)FatAbandonVolume(fat->volume);
     bb_file_free(fat);
     if (--volumes == 0)
-        fat_free_rest();
+        bb_fat_free_rest();
 }
 
 static int mount_fat(struct bb_mount *mount)
@@ -102,13 +102,13 @@ static int mount_fat(struct bb_mount *mount)
     fat->media = (EFI_BLOCK_IO_MEDIA){.MediaPresent = TRUE, .ReadOnly = mount->read_only};
     fat->disk = (EFI_DISK_IO_PROTOCOL){.ReadDisk = read_disk, .WriteDisk = write_disk};
     fat->block = (EFI_BLOCK_IO_PROTOCOL){.Media = &fat->media, .FlushBlocks = flush_disk};
-    fat_installed = NULL;
+    bb_fat_installed = NULL;
     EFI_STATUS status = FatAllocateVolume(NULL, &fat->disk, NULL, &fat->block);
     if (!EFI_ERROR(status)) {
-        fat->volume = fat_installed;
+        fat->volume = bb_fat_installed;
         status = fat->volume->VolumeInterface.OpenVolume(&fat->volume->VolumeInterface, &fat->root);
     }
-    int error = fat_error(fat, status);
+    int error = bb_fat_error(fat, status);
     if (!error && fat->volume->VolumeSize > bb_block_bytes(mount->block))
         error = -EPROTO;
     if (error) {
@@ -124,7 +124,7 @@ static int mount_fat(struct bb_mount *mount)
 static int sync_fat(struct bb_mount *mount)
 {
     struct fat *fat = mount->state;
-    int error = fat_error(fat, fat->root->Flush(fat->root));
+    int error = bb_fat_error(fat, fat->root->Flush(fat->root));
     return error ? error : bb_mount_flush(mount);
 }
 
@@ -144,7 +144,7 @@ static int space_fat(struct bb_mount *mount, uint64_t *total, uint64_t *free)
     } answer;
     UINTN size = sizeof(answer);
     int error =
-        fat_error(fat, fat->root->GetInfo(fat->root, &gEfiFileSystemInfoGuid, &size, &answer));
+        bb_fat_error(fat, fat->root->GetInfo(fat->root, &gEfiFileSystemInfoGuid, &size, &answer));
     *total = error ? 0 : answer.info.VolumeSize;
     *free = error ? 0 : answer.info.FreeSpace;
     return error;
@@ -165,9 +165,9 @@ static int open_at(struct fat *fat, const char *path, UINT64 mode, UINT64 attrib
     CHAR16 *text = bb_file_malloc(FAT_PATH * sizeof(*text));
     if (!text)
         return -ENOMEM;
-    int error = fat_path(path, text);
+    int error = bb_fat_path(path, text);
     if (!error)
-        error = fat_error(fat, fat->root->Open(fat->root, handle, text, mode, attributes));
+        error = bb_fat_error(fat, fat->root->Open(fat->root, handle, text, mode, attributes));
     bb_file_free(text);
     return error;
 }
@@ -185,15 +185,15 @@ static bool is_directory(EFI_FILE_PROTOCOL *handle)
 static int close_at(struct fat *fat, EFI_FILE_PROTOCOL *handle, int error)
 {
     EFI_STATUS status = handle->Close(handle);
-    return error ? error : fat_error(fat, status);
+    return error ? error : bb_fat_error(fat, status);
 }
 
 static void describe(const EFI_FILE_INFO *about, struct bb_file_info *info)
 {
     info->kind = about->Attribute & EFI_FILE_DIRECTORY ? BB_FILE_DIRECTORY : BB_FILE_REGULAR;
     info->size = about->FileSize;
-    info->modified = fat_time(&about->ModificationTime);
-    fat_name(about->FileName, info->name);
+    info->modified = bb_fat_time(&about->ModificationTime);
+    bb_fat_name(about->FileName, info->name);
 }
 
 static int stat_fat(struct bb_mount *mount, const char *path, struct bb_file_info *info)
@@ -205,7 +205,7 @@ static int stat_fat(struct bb_mount *mount, const char *path, struct bb_file_inf
     int error = open_at(fat, path, EFI_FILE_MODE_READ, 0, &handle);
     if (error)
         return error;
-    error = fat_error(fat, handle->GetInfo(handle, &gEfiFileInfoGuid, &size, &about));
+    error = bb_fat_error(fat, handle->GetInfo(handle, &gEfiFileInfoGuid, &size, &about));
     if (!error)
         describe(&about.info, info);
     return close_at(fat, handle, error);
@@ -220,7 +220,7 @@ static int list_open(struct fat *fat, EFI_FILE_PROTOCOL *handle,
         return -ENOTDIR;
     for (;;) {
         UINTN size = sizeof(about);
-        int error = fat_error(fat, handle->Read(handle, &size, &about));
+        int error = bb_fat_error(fat, handle->Read(handle, &size, &about));
         if (error || !size)
             return error;
         describe(&about.info, &info);
@@ -267,7 +267,7 @@ static int remove_open(struct bb_mount *mount, EFI_FILE_PROTOCOL *handle)
     int error = !file->Parent ? -EINVAL : bb_file_conflict(mount, (uintptr_t)file, 0);
     if (!error && is_directory(handle))
         error = list_open(fat, handle, refuse_any, NULL);
-    return error ? close_at(fat, handle, error) : fat_error(fat, handle->Delete(handle));
+    return error ? close_at(fat, handle, error) : bb_fat_error(fat, handle->Delete(handle));
 }
 
 static int remove_fat(struct bb_mount *mount, const char *path)
@@ -310,9 +310,9 @@ static int rename_open(struct bb_mount *mount, EFI_FILE_PROTOCOL *handle, const 
     info->Size = size;
     info->FileSize = file->FileSize;
     info->Attribute = file->DirEnt->Entry.Attributes & EFI_FILE_VALID_ATTR;
-    error = fat_path(to, info->FileName);
+    error = bb_fat_path(to, info->FileName);
     if (!error)
-        error = fat_error(fat, handle->SetInfo(handle, &gEfiFileInfoGuid, size, info));
+        error = bb_fat_error(fat, handle->SetInfo(handle, &gEfiFileInfoGuid, size, info));
     bb_file_free(info);
     return error;
 }
@@ -344,7 +344,7 @@ static int set_size(struct bb_file *file, uint64_t size)
     EFI_FILE_PROTOCOL *handle = file->state;
     union about about;
     UINTN room = sizeof(about);
-    int error = fat_error(fat, handle->GetInfo(handle, &gEfiFileInfoGuid, &room, &about));
+    int error = bb_fat_error(fat, handle->GetInfo(handle, &gEfiFileInfoGuid, &room, &about));
     if (error)
         return error;
     if (size > UINT32_MAX)
@@ -352,7 +352,7 @@ static int set_size(struct bb_file *file, uint64_t size)
     memset(&about.info.CreateTime, 0, sizeof(about.info.CreateTime)); /* stay, or become now */
     memset(&about.info.ModificationTime, 0, sizeof(about.info.ModificationTime));
     about.info.FileSize = size;
-    error = fat_error(fat, handle->SetInfo(handle, &gEfiFileInfoGuid, room, &about));
+    error = bb_fat_error(fat, handle->SetInfo(handle, &gEfiFileInfoGuid, room, &about));
     file->size = file_of(handle)->FileSize;
     return error;
 }
@@ -399,7 +399,7 @@ static int read_fat(struct bb_file *file, uint64_t at, void *data, size_t size)
     EFI_STATUS status = handle->SetPosition(handle, at);
     if (!EFI_ERROR(status))
         status = handle->Read(handle, &count, data);
-    int error = fat_error(fat, status);
+    int error = bb_fat_error(fat, status);
     return error ? error : (int)count;
 }
 
@@ -418,7 +418,7 @@ static int write_fat(struct bb_file *file, uint64_t at, const void *data, size_t
     EFI_STATUS status = handle->SetPosition(handle, at);
     if (!EFI_ERROR(status))
         status = handle->Write(handle, &count, (void *)(uintptr_t)data);
-    int error = fat_error(fat, status);
+    int error = bb_fat_error(fat, status);
     file->size = file_of(handle)->FileSize;
     return error ? error : (int)count;
 }

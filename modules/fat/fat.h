@@ -20,9 +20,9 @@ struct fat {
 /* ---- uefi.c: what the driver finds in a UEFI ---- */
 
 /* The volume that is being allocated hands itself in here. */
-extern FAT_VOLUME *fat_installed;
+extern FAT_VOLUME *bb_fat_installed;
 /* No volume is in use any more: frees what the driver still holds. */
-void fat_free_rest(void);
+void bb_fat_free_rest(void);
 
 /* ---- names.c ---- */
 
@@ -30,9 +30,9 @@ void fat_free_rest(void);
 
 /* "/a//b/" in UTF-8 as "\a\b" in UTF-16. -EINVAL: it is no UTF-8, or a name is too long or empty.
  */
-int fat_path(const char *path, CHAR16 *text);
+int bb_fat_path(const char *path, CHAR16 *text);
 /* The other way; at most BB_FILE_NAME bytes. What is no UTF-16 becomes "?". */
-void fat_name(const CHAR16 *text, char *name);
-int64_t fat_time(const EFI_TIME *time);
+void bb_fat_name(const CHAR16 *text, char *name);
+int64_t bb_fat_time(const EFI_TIME *time);
 
 #endif

@@ -22,7 +22,7 @@ static uint32_t next(const unsigned char **at)
     return c < least[more] || c > 0x10ffff || (c >= 0xd800 && c < 0xe000) ? 0 : c;
 }
 
-int fat_path(const char *path, CHAR16 *text)
+int bb_fat_path(const char *path, CHAR16 *text)
 {
     const unsigned char *at = (const unsigned char *)path;
     size_t length = 0, name = 0;
@@ -51,7 +51,7 @@ int fat_path(const char *path, CHAR16 *text)
     return 0;
 }
 
-void fat_name(const CHAR16 *text, char *name)
+void bb_fat_name(const CHAR16 *text, char *name)
 {
     char *end = name + BB_FILE_NAME - 1;
     while (*text && end - name >= 4) {
@@ -68,7 +68,7 @@ void fat_name(const CHAR16 *text, char *name)
     *name = '\0';
 }
 
-int64_t fat_time(const EFI_TIME *time)
+int64_t bb_fat_time(const EFI_TIME *time)
 {
     const struct bb_date date = {.year = time->Year,
                                  .month = time->Month,

@@ -9,7 +9,7 @@
 
 #include "fat.h"
 
-FAT_VOLUME *fat_installed;
+FAT_VOLUME *bb_fat_installed;
 
 EFI_GUID gEfiFileInfoGuid = EFI_FILE_INFO_ID;
 EFI_GUID gEfiFileSystemInfoGuid = EFI_FILE_SYSTEM_INFO_ID;
@@ -20,7 +20,7 @@ EFI_GUID gEfiSimpleFileSystemProtocolGuid = EFI_SIMPLE_FILE_SYSTEM_PROTOCOL_GUID
 
 static EFI_STATUS EFIAPI install(EFI_HANDLE *handle, ...)
 {
-    fat_installed = bb_container_of(handle, FAT_VOLUME, Handle);
+    bb_fat_installed = bb_container_of(handle, FAT_VOLUME, Handle);
     return EFI_SUCCESS;
 }
 
@@ -126,7 +126,7 @@ VOID EFIAPI FreePool(VOID *memory)
     bb_file_free(piece);
 }
 
-void fat_free_rest(void)
+void bb_fat_free_rest(void)
 {
     while (pieces)
         FreePool(pieces + 1);
@@ -218,11 +218,6 @@ BOOLEAN EFIAPI IsListEmpty(CONST LIST_ENTRY *head)
 UINT64 EFIAPI LShiftU64(UINT64 value, UINTN count)
 {
     return value << count;
-}
-
-UINT64 EFIAPI RShiftU64(UINT64 value, UINTN count)
-{
-    return value >> count;
 }
 
 INTN EFIAPI HighBitSet32(UINT32 value)
