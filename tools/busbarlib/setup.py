@@ -61,6 +61,8 @@ _HOST = (
     Need("libc6-dev", "C library headers", _multiarch("include/stdlib.h")),
     Need("libfdt-dev", "reads device trees", _multiarch("include/libfdt.h")),
     Need("libslirp-dev", "a network without rights", _multiarch("include/slirp/libslirp.h")),
+    Need("libglib2.0-dev", "libslirp's pkg-config file asks for it",
+         _file("/usr/lib/*/pkgconfig/glib-2.0.pc", "/usr/lib/pkgconfig/glib-2.0.pc")),
     Need("device-tree-compiler", "compiles device trees", _program("dtc")),
 )
 _AARCH64_GCC = (
