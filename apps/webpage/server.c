@@ -16,9 +16,11 @@
 enum {                     /* seconds */
        IDLE_LIMIT = 60,    /* between two requests */
        REQUEST_LIMIT = 10, /* from a request's first byte to its last */
-       ANSWER_LIMIT = 20,  /* in which a client takes nothing of an answer */
+       ANSWER_LIMIT = 20,  /* in which a client takes less than LEAST of an answer */
        LINGER_LIMIT = 2,   /* for a client to hear why, before unread bytes of it reset all */
 };
+
+#define LEAST 1024 /* bytes; a byte for each probe of a closed window is no progress */
 
 enum phase { READING, HEAD, BODY, LINGERING };
 
@@ -28,6 +30,7 @@ struct connection {
     uint16_t offset;
     uint8_t phase;   /* enum phase */
     uint8_t seconds; /* without what the phase waits for */
+    uint16_t taken;  /* of an answer since `seconds` began */
     bool ended;      /* the client sends no more */
     bool starved;    /* lwIP had no memory for it */
     struct http_request request;
@@ -171,6 +174,7 @@ static void answer_with(struct connection *connection, enum http_status status)
     answer_prepare(&connection->answer, &connection->request, status);
     connection->phase = HEAD;
     connection->seconds = 0;
+    connection->taken = 0;
     figures.requests++;
     figures.refused += connection->answer.status >= HTTP_BAD_REQUEST;
 }
@@ -307,8 +311,12 @@ static err_t on_sent(void *context, struct tcp_pcb *pcb, u16_t length)
     feed_starved(connection, length);
     if (!connection || connection->phase == LINGERING)
         return ERR_OK;
-    if (connection->phase != READING)
-        connection->seconds = 0;
+    if (connection->taken + length >= LEAST) {
+        connection->seconds = connection->phase == READING ? connection->seconds : 0;
+        connection->taken = 0;
+    } else {
+        connection->taken = (uint16_t)(connection->taken + length);
+    }
     return advance(connection);
 }
 
