@@ -133,6 +133,7 @@ class Attached(Folder):
         self.assertEqual(echo.announce(), f"udp port 7 of the guest is 127.0.0.1:{echo.host}")
         self.assertIn(f"user,id=net0,hostfwd=tcp:127.0.0.1:{web.host}-:80,"
                       f"hostfwd=udp:127.0.0.1:{echo.host}-:7", prepared.argv)
+        self.assertIn("virtio-rng-device", prepared.argv)  # or TCP's numbers could be guessed
         self.assertIn("virtio-net-device,netdev=net0", prepared.argv)
         self.assertIn("user,id=net0", self.argv(net=True))
 

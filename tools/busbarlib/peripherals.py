@@ -85,7 +85,11 @@ def network_arguments(platform, forwards):
     rules = "".join(f",hostfwd={each.protocol}:127.0.0.1:{each.host}-:{each.guest}"
                     for each in forwards)
     device = model(platform, "network", "--forward" if forwards else "--net")
-    return ["-netdev", f"user,id=net0{rules}", "-device", f"{device},netdev=net0"]
+    argv = ["-netdev", f"user,id=net0{rules}", "-device", f"{device},netdev=net0"]
+    # A TCP that anybody can guess the numbers of is no good: randomness comes with the network.
+    if device.startswith("virtio-net-"):
+        argv += ["-device", device.replace("virtio-net-", "virtio-rng-")]
+    return argv
 
 
 def disk_arguments(platform, disks):
