@@ -44,7 +44,8 @@ static void check_refusals(struct conformance *run, struct bb_block *block)
 {
     const struct bb_block_segment good = {first, block->block_size};
     const struct bb_block_segment odd = {first, block->block_size + 1}, none = {first, 0};
-    struct bb_block_request request = {.segments = &good, .segment_count = 1};
+    struct bb_block_request request = {.segments = &good, .segment_count = 1},
+                            *batch[] = {&request};
 
     request.block = block->capacity;
     bb_check(run, submit_one(block, &request) == -EINVAL, "a read past the end is refused");
@@ -74,7 +75,7 @@ static void check_refusals(struct conformance *run, struct bb_block *block)
                                                               : -EINVAL),
              "a discard with segments is refused");
     request.op = BB_BLOCK_READ;
-    bb_check(run, bb_block_submit(block, 0, NULL, 0) == 0, "a batch of nothing takes nothing");
+    bb_check(run, bb_block_submit(block, 0, batch, 0) == 0, "a batch of nothing takes nothing");
     bb_check(run, bb_block_read(block, block->capacity, 1, first) == -EINVAL,
              "the call that waits refuses too");
     bb_check(run, request.status == 0, "what was refused has no status");

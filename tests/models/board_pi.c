@@ -144,7 +144,7 @@ static void write_rest(void)
 
 static void write_tree(const struct pi_options *options)
 {
-    uint64_t memory = options->far_memory ? 0 : (uint64_t)(uintptr_t)pi.mailbox.host_base;
+    uint64_t memory = options->far_memory ? 1ull << 60 : (uint64_t)(uintptr_t)pi.mailbox.host_base;
 
     tree_begin(2, 1);
     tree_cells("interrupt-parent", PHANDLE_ARMCTRL);
