@@ -51,9 +51,11 @@ static int reset(struct bb_virtio *virtio)
 {
     uint64_t start = bb_time();
     ops_of(virtio)->set_status(virtio, 0);
+    virtio->unreset = true;
     for (unsigned looks = 0; ops_of(virtio)->status(virtio); looks++)
         if (looks == MAX_LOOKS || bb_time() - start > RESET_MS * BB_MSEC)
             return -ETIMEDOUT;
+    virtio->unreset = false;
     return 0;
 }
 

@@ -79,6 +79,9 @@ struct bb_virtio {
     struct bb_resource resource; /* of the driver on top: that it has the device */
     struct bb_work work;         /* looks whether the device needs a reset */
     bool failed;
+    /* The last reset never ended: the device may still write to whatever it was given, and its
+     * driver keeps that for good. */
+    bool unreset;
 };
 
 BB_CLASS_FINDERS(virtio)
