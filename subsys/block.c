@@ -252,7 +252,7 @@ static int check(struct bb_block *block)
 {
     if (!is_power_of_2(block->block_size) || block->block_size < 512 || block->block_size > 65536)
         return refuse_device(block, "block size");
-    block->shift = (uint8_t)__builtin_ctz(block->block_size);
+    block->shift = (uint32_t)__builtin_ctz(block->block_size);
     if (block->capacity > (uint64_t)INT64_MAX >> block->shift)
         return refuse_device(block, "capacity");
     uint32_t most = (uint32_t)MOST_BYTES >> block->shift;

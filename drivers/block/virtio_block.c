@@ -36,83 +36,91 @@ static BB_NOINLINE int submit_chains(struct virtio_block *chip, struct queue *qu
                                      struct bb_block_request *const *requests, unsigned count);
 
 /* Goes on from where a batch met something else than a plain read, or a queue that is full. */
-static BB_NOINLINE int submit_rest(struct virtio_block *chip, struct queue *queue,
-                                   struct bb_block_request *const *requests, unsigned i,
-                                   unsigned count)
+static BB_NOINLINE int submit_rest(struct bb_block *block, unsigned number,
+                                   struct bb_block_request *const *requests, unsigned count,
+                                   unsigned i)
 {
-    unsigned head = queue->ring.head + i;
+    struct virtio_block *chip = chip_of(block);
+    struct queue *queue = queue_of(block, number);
+    uint64_t before = queue->head;
     int error = 0;
     if (queue->mode != SLOTS)
         return queue->mode == DEAD ? -EIO : submit_chains(chip, queue, requests, count);
-    for (; i < count; i++, head++) {
-        const struct bb_block_check check = bb_block_check(&chip->block, BB_BLOCK_WRITE);
-        struct slot *slot = *queue->free;
-        if (requests[i]->shape == BB_BLOCK_PLAIN(BB_BLOCK_WRITE) &&
-            put_plain(check, chip->shift, REST(BB_RING_NEXT, 2), slot, requests[i], BB_BLOCK_WRITE))
-            queue->free--;
+    for (; i < count; i++) {
+        const struct bb_block_check check = bb_block_check(block, BB_BLOCK_WRITE);
+        struct slot *slot = queue->free, *next = slot ? slot->next : NULL;
+        if (slot && requests[i]->shape == BB_BLOCK_PLAIN(BB_BLOCK_WRITE) &&
+            put_plain(check, chip->shift, slot, requests[i], BB_BLOCK_WRITE))
+            queue->free = next;
         else if ((error = put_longer(chip, queue, requests[i])))
             break;
-        queue->available[head & queue->mask] = slot->id;
+        queue->available[(before + i) & queue->mask] = slot->id;
     }
+    queue->head = before + i;
     if (i)
-        publish(queue, head, i);
+        publish(window_of(queue), before, before + i, i);
     return i || error == -EAGAIN ? (int)i : error;
 }
 
-/* One plain read: nothing is kept for a next one. */
-BB_RING_INLINE int submit_one(struct bb_block *block, struct queue *queue,
-                              struct bb_block_request *const *requests)
+/* One plain read, of which nothing is kept for a next one. false: it is something else. */
+BB_RING_INLINE bool submit_one(struct bb_block *block, unsigned number,
+                               struct bb_block_request *request)
 {
+    struct queue *queue = queue_of(block, number);
     struct bb_block_check check = bb_block_check(block, BB_BLOCK_READ);
-    struct slot *slot = *queue->free;
-    unsigned head = queue->ring.head;
+    struct slot *slot = queue->free, *next;
+    uint64_t head = queue->head;
+    __asm__("" : "+r"(slot), "+r"(head)); /* one load of a pair */
     check.alignment = 1;
-    if ((*requests)->shape != BB_BLOCK_PLAIN(BB_BLOCK_READ) ||
-        !put_plain(check, check.shift - SECTOR, REST(BB_RING_NEXT | BB_RING_WRITE, 2), slot,
-                   *requests, BB_BLOCK_READ))
-        return submit_rest(chip_of(block), queue, requests, 0, 1);
-    queue->free--;
-    queue->available[head & queue->mask] = slot->id;
-    publish(queue, head + 1, 1);
-    return 1;
+    if (request->shape != BB_BLOCK_PLAIN(BB_BLOCK_READ) || !slot ||
+        (next = slot->next, !put_plain(check, check.shift - SECTOR, slot, request, BB_BLOCK_READ)))
+        return false;
+    const struct window window = window_of(queue);
+    window.available[head & window.mask] = slot->id;
+    queue->free = next;
+    queue->head = head + 1;
+    publish(window, head, head + 1, 1);
+    return true;
 }
 
-static BB_NOINLINE int submit_many(struct bb_block *block, struct queue *queue,
+static BB_NOINLINE int submit_many(struct bb_block *block, unsigned number,
                                    struct bb_block_request *const *requests, unsigned count)
 {
+    struct queue *queue = queue_of(block, number);
     struct bb_block_check check = bb_block_check(block, BB_BLOCK_READ);
     struct bb_block_request *const *at = requests, *const *end = requests + count;
-    struct slot **free = queue->free;
-    unsigned head = queue->ring.head, mask = queue->mask, shift = check.shift - SECTOR;
-    uint16_t *available = queue->available;
-    uint64_t rest = REST(BB_RING_NEXT | BB_RING_WRITE, 2);
+    struct slot *free = queue->free;
+    const struct window window = window_of(queue);
+    uint64_t before = queue->head, head = before;
+    unsigned shift = check.shift - SECTOR;
     check.alignment = 1;
-    __asm__("" : "+r"(rest), "+r"(shift)); /* stay in registers */
+    __asm__("" : "+r"(shift)); /* stays in a register */
     if (__builtin_expect(count > 0, 1)) {
         do {
-            struct slot *slot = *free;
-            if ((*at)->shape != BB_BLOCK_PLAIN(BB_BLOCK_READ) ||
-                !put_plain(check, shift, rest, slot, *at, BB_BLOCK_READ))
+            struct slot *slot = free, *next;
+            if ((*at)->shape != BB_BLOCK_PLAIN(BB_BLOCK_READ) || !slot ||
+                (next = slot->next, !put_plain(check, shift, slot, *at, BB_BLOCK_READ)))
                 break;
-            free--;
-            available[head & mask] = slot->id;
+            free = next;
+            window.available[head & window.mask] = slot->id;
             head++;
         } while (++at != end);
     }
-    unsigned i = (unsigned)(at - requests);
     queue->free = free;
-    if (__builtin_expect(at != end || !i, 0))
-        return submit_rest(chip_of(block), queue, requests, i, count);
-    publish(queue, head, i);
-    return (int)i;
+    if (__builtin_expect(at != end || head == before, 0))
+        return submit_rest(block, number, requests, count, (unsigned)(head - before));
+    queue->head = head;
+    publish(window, before, head, count);
+    return (int)count;
 }
 
 static int virtio_block_submit(struct bb_block *block, unsigned number,
                                struct bb_block_request *const *requests, unsigned count)
 {
-    struct queue *queue = queue_of(block, number);
-    return count == 1 ? submit_one(block, queue, requests)
-                      : submit_many(block, queue, requests, count);
+    BB_ASSERT(number < block->queues);
+    if (count == 1 && submit_one(block, number, *requests))
+        return 1;
+    return submit_many(block, number, requests, count);
 }
 
 static BB_NOINLINE int submit_chains(struct virtio_block *chip, struct queue *queue,
@@ -146,20 +154,6 @@ static int result_of(struct queue *queue, const struct slot *slot, uint32_t leng
     return -EIO;
 }
 
-/* The request of a slot that the device is done with, or will not see any more. */
-static struct bb_block_request *free_slot(struct queue *queue, struct slot *slot)
-{
-    struct bb_block_request *request = slot->request;
-    slot->request = NULL;
-    if (slot->longer) {
-        slot->table->next = queue->tables;
-        queue->tables = slot->table;
-        point(queue, slot, slot->entries, 3);
-    }
-    *++queue->free = slot;
-    return request;
-}
-
 /* What is left when a batch was taken. */
 static int end_reap(struct virtio_block *chip, struct queue *queue, unsigned count,
                     struct finished *finished)
@@ -170,138 +164,153 @@ static int end_reap(struct virtio_block *chip, struct queue *queue, unsigned cou
     return error ? error : (int)count;
 }
 
-static struct bb_block_request *release_chain(struct slot *slot)
-{
-    struct bb_block_request *request = slot->request;
-    slot->request = NULL;
-    return request;
-}
-
 static int reap_chains(struct virtio_block *chip, struct queue *queue, unsigned limit)
 {
     struct finished finished = {NULL, NULL};
     unsigned count = 0;
     uint32_t length;
     struct slot *slot;
-    for (; count < limit && (slot = bb_ring_take(&queue->ring, &length)); count++)
-        put_aside(&finished, release_chain(slot), result_of(queue, slot, length));
+    for (; count < limit && (slot = bb_ring_take(&queue->ring, &length)); count++) {
+        int result = result_of(queue, slot, length);
+        put_aside(&finished, free_chain(slot), result);
+    }
     return end_reap(chip, queue, count, &finished);
 }
 
 /* Goes on where a batch met something else than plain requests without done(), all well. */
-static BB_NOINLINE int reap_rest(struct virtio_block *chip, struct queue *queue, unsigned count,
-                                 unsigned limit)
+static BB_NOINLINE int reap_rest(struct bb_block *block, unsigned number, unsigned limit,
+                                 unsigned count)
 {
+    struct virtio_block *chip = chip_of(block);
+    struct queue *queue = queue_of(block, number);
     struct finished finished = {NULL, NULL};
-    struct bb_ring *ring = &queue->ring;
     if (queue->mode == DEAD)
         return -EIO;
     if (queue->mode == CHAINS)
         return reap_chains(chip, queue, limit);
     for (unsigned used = count_used(queue); count < limit && used > 0; count++, used--) {
         uint32_t length;
-        struct slot *slot = used_slot(queue->used, queue->slots, queue->mask, ring->tail, &length);
-        if (!slot) {
-            bb_ring_bad(ring, "used id that was not posted");
+        uint64_t id = used_id(queue->used, queue->mask, queue->tail, &length);
+        if (id > queue->mask || !in_flight(&queue->slots[id])) {
+            bb_ring_bad(&queue->ring, "used id that was not posted");
             break;
         }
+        struct slot *slot = &queue->slots[id];
         int result = result_of(queue, slot, length);
         put_aside(&finished, free_slot(queue, slot), result);
-        ring->tail++;
+        queue->tail++;
     }
     return end_reap(chip, queue, count, &finished);
 }
 
-/* One plain read. */
-BB_RING_INLINE int reap_one(struct bb_block *block, struct queue *queue)
+/* The one that is used, when it is a plain read without done() that went well. The device must have
+ * been given one: while it has none, no slot has an outcome. */
+BB_RING_INLINE bool reap_one(struct bb_block *block, struct queue *queue, uint64_t tail,
+                             struct slot *free)
 {
-    uint32_t length;
-    struct slot *slot =
-        used_slot(queue->used, queue->slots, queue->mask, queue->ring.tail, &length);
-    uint64_t bytes = (uint32_t)(length - 1);
-    struct bb_block_request *request;
-    if (!slot || !bytes || bytes != slot->outcome || (request = slot->request)->view ||
-        request->done)
-        return reap_rest(chip_of(block), queue, 0, 1);
+    const struct bb_ring_used_element *used = queue->used;
+    struct slot *slots = queue->slots, *slot;
+    uint32_t length, mask = queue->mask;
+    __asm__("" : "+r"(used), "+r"(slots)); /* one load of a pair */
+    uint64_t id = used_id(used, mask, tail, &length);
+    if (id > mask)
+        return false;
+    slot = &slots[id];
+    struct bb_block_request *request = slot->request;
+    uint64_t outcome = slot->outcome;
+    uint32_t bytes = length - 1;
+    __asm__("" : "+r"(request), "+r"(outcome));
+    if (!bytes || bytes != outcome || !is_quiet(request))
+        return false;
     request->status = 0;
-    slot->request = NULL;
-    *++queue->free = slot;
-    queue->ring.tail++;
-    uint64_t reads = block->stats.reads + 1, sum = block->stats.read_bytes + bytes;
-    block->stats.reads = reads;
-    block->stats.read_bytes = sum;
-    return 1;
+    release_slot(slot, free);
+    uint64_t reads = block->stats.reads, sum = block->stats.read_bytes;
+    __asm__("" : "+r"(reads), "+r"(sum));
+    block->stats.reads = reads + 1;
+    block->stats.read_bytes = sum + bytes;
+    queue->tail = tail + 1;
+    queue->free = slot;
+    return true;
 }
 
-static BB_NOINLINE int reap_many(struct bb_block *block, struct queue *queue, unsigned left,
-                                 unsigned limit)
+static BB_NOINLINE int reap_many(struct bb_block *block, unsigned number, unsigned limit)
 {
-    struct slot **free = queue->free, *slots = queue->slots;
-    unsigned done = left;
-    unsigned mask = queue->mask, tail = queue->ring.tail, writes = 0;
-    uint64_t read_bytes = 0, written_bytes = 0;
+    struct queue *queue = queue_of(block, number);
+    struct slot *free = queue->free, *slots = queue->slots;
+    unsigned left = count_used(queue), writes = 0;
+    uint64_t before = queue->tail, tail = before, read_bytes = 0, written_bytes = 0;
+    uint32_t mask = queue->mask;
+    left = left < limit ? left : limit;
     if (__builtin_expect(left > 0, 1)) {
         do {
             uint32_t length;
-            struct slot *slot = used_slot(queue->used, slots, mask, tail, &length);
-            uint64_t bytes = (uint32_t)(length - 1);
-            if (!slot || bytes != slot->outcome)
+            uint64_t id = used_id(queue->used, mask, tail, &length);
+            if (id > mask)
                 break;
+            struct slot *slot = &slots[id];
             struct bb_block_request *request = slot->request;
-            if ((uintptr_t)request->view | (uintptr_t)request->done)
-                break;
-            read_bytes += bytes;
-            if (!bytes) {
+            uint64_t outcome = slot->outcome, bytes = (uint32_t)(length - 1);
+            __asm__("" : "+r"(request), "+r"(outcome));
+            if (__builtin_expect(!bytes || bytes != outcome, 0)) {
+                if (bytes || outcome != WRITTEN || !is_quiet(request))
+                    break;
+                slot->entries[1].split.flags = BB_RING_NEXT | BB_RING_WRITE;
                 writes++;
                 written_bytes += (uint64_t)request->count << block->shift;
+            } else if (!is_quiet(request)) {
+                break;
             }
+            read_bytes += bytes;
             request->status = 0;
-            slot->request = NULL;
-            *++free = slot;
+            release_slot(slot, free);
+            free = slot;
             tail++;
         } while (--left);
     }
-    done -= left;
+    unsigned done = (unsigned)(tail - before);
+    queue->tail = tail;
     queue->free = free;
-    queue->ring.tail = (uint16_t)tail;
-    uint64_t reads = block->stats.reads + done - writes,
-             bytes = block->stats.read_bytes + read_bytes;
-    block->stats.reads = reads;
-    block->stats.read_bytes = bytes;
+    uint64_t reads = block->stats.reads, bytes = block->stats.read_bytes;
+    block->stats.reads = reads + (done - writes);
+    block->stats.read_bytes = bytes + read_bytes;
     if (__builtin_expect(writes, 0)) {
         block->stats.writes += writes;
         block->stats.written_bytes += written_bytes;
     }
     if (__builtin_expect(left || !done, 0))
-        return reap_rest(chip_of(block), queue, done, limit);
+        return reap_rest(block, number, limit, done);
     return (int)done;
 }
 
 static int virtio_block_reap(struct bb_block *block, unsigned number, unsigned limit)
 {
+    BB_ASSERT(number < block->queues);
     struct queue *queue = queue_of(block, number);
-    unsigned count = count_used(queue);
-    count = count < limit ? count : limit;
-    return count == 1 ? reap_one(block, queue) : reap_many(block, queue, count, limit);
+    uint64_t tail = queue->tail;
+    struct slot *free = queue->free;
+    uint32_t index = bb_arch_acquire16(queue->index);
+    if (index == (uint16_t)(tail + 1) && limit > 0 && reap_one(block, queue, tail, free))
+        return 1;
+    return reap_many(block, number, limit);
 }
 
 static bool virtio_block_arm(struct bb_block *block, unsigned number)
 {
-    struct queue *queue = &chip_of(block)->queues[number].queue;
+    struct queue *queue = queue_of(block, number);
+    if (queue->mode == SLOTS)
+        queue->ring.tail = (uint16_t)queue->tail;
     return queue->mode == DEAD || bb_ring_arm(&queue->ring);
 }
 
 static uint32_t virtio_block_pending(const struct bb_block *block)
 {
-    const struct virtio_block *chip =
-        bb_container_of((struct bb_block *)(uintptr_t)block, struct virtio_block, block);
     uint32_t count = 0;
     for (unsigned i = 0; i < block->queues; i++) {
-        const struct bb_ring *ring = &chip->queues[i].queue.ring;
-        if (chip->queues[i].queue.mode == SLOTS)
-            count += (uint16_t)(ring->head - ring->tail);
-        else if (chip->queues[i].queue.mode == CHAINS)
-            count += (uint32_t)(ring->slots - ring->room);
+        const struct queue *queue = queue_of((struct bb_block *)(uintptr_t)block, i);
+        if (queue->mode == CHAINS)
+            count += (uint32_t)(queue->ring.slots - queue->ring.room);
+        else
+            count += (uint32_t)(queue->head - queue->tail);
     }
     return count;
 }
@@ -312,19 +321,14 @@ static uint32_t virtio_block_pending(const struct bb_block *block)
 static void abandon(struct virtio_block *chip, struct finished *finished, int status)
 {
     for (unsigned i = 0; i < chip->block.queues; i++) {
-        struct queue *queue = &chip->queues[i].queue;
+        struct queue *queue = queue_of(&chip->block, i);
         for (unsigned at = 0; queue->mode != DEAD && at < queue->ring.slots; at++) {
             struct slot *slot = &queue->slots[at];
-            if (!slot->request)
-                continue;
-            struct bb_block_request *request =
-                queue->mode == SLOTS ? free_slot(queue, slot) : slot->request;
-            slot->request = NULL;
-            put_aside(finished, request, status);
+            if (in_flight(slot))
+                put_aside(finished,
+                          queue->mode == SLOTS ? free_slot(queue, slot) : free_chain(slot), status);
         }
-        queue->mode = DEAD;
-        queue->free = queue->all_free;
-        queue->index = &queue->ring.tail;
+        close_queue(queue, DEAD);
     }
 }
 
@@ -338,7 +342,7 @@ static int revive(struct virtio_block *chip, int status)
     abandon(chip, &finished, status);
     error = bb_virtio_restart(chip->virtio);
     for (unsigned i = 0; !error && i < chip->block.queues; i++)
-        set_up(&chip->queues[i].queue);
+        set_up(queue_of(&chip->block, i));
     tell(chip, &finished);
     return error;
 }
@@ -476,10 +480,6 @@ static int make_slots(struct virtio_block *chip, struct queue *queue, unsigned l
     if (!queue->slots)
         return -ENOMEM;
     device->shared = true;
-    queue->all_free = bb_device_alloc(
-        device, (queue->mode == SLOTS ? count + 1 : 1) * sizeof(void *), _Alignof(void *));
-    if (!queue->all_free)
-        return -ENOMEM;
     if (queue->mode == SLOTS) {
         struct table *tables =
             bb_device_alloc(device, longer * sizeof(struct table), _Alignof(struct table));
@@ -495,6 +495,9 @@ static int make_slots(struct virtio_block *chip, struct queue *queue, unsigned l
         queue->available = queue->ring.available->entries;
         queue->used = queue->ring.used->entries;
         queue->event = (const uint16_t *)&queue->used[queue->ring.size];
+        queue->shown = &queue->ring.available->index;
+        queue->notify = queue->ring.notify;
+        queue->notify_value = queue->ring.notify_value;
     }
     set_up(queue);
     return 0;
@@ -503,8 +506,12 @@ static int make_slots(struct virtio_block *chip, struct queue *queue, unsigned l
 /* All queues together are as deep as one would be. */
 static int make_queue(struct virtio_block *chip, unsigned index, unsigned count)
 {
-    struct queue *queue = &chip->queues[index].queue;
     struct bb_block *block = &chip->block;
+    struct queue *queue =
+        bb_device_alloc(&chip->device, sizeof(struct queue), _Alignof(struct queue));
+    if (!queue)
+        return -ENOMEM;
+    chip->queues[index] = queue;
     bool slots = bb_virtio_has(chip->virtio, BB_VIRTIO_INDIRECT_DESC) &&
                  bb_virtio_has(chip->virtio, BB_VIRTIO_EVENT_IDX) &&
                  !bb_virtio_has(chip->virtio, BB_VIRTIO_RING_PACKED);

@@ -36,17 +36,22 @@ struct table {
     struct table *next; /* free ones */
 } __attribute__((aligned(16)));
 
+enum kind { READS, WRITES, LONGER /* it borrows a table */, CHAINED };
+
 struct slot {
-    struct bb_ring_entry entries[3];
+    struct bb_ring_entry entries[3]; /* flagged for a plain read, when it is free */
     struct header header;
-    struct bb_block_request *request; /* NULL: free */
+    union {
+        struct bb_block_request *request;
+        struct slot *next; /* free ones */
+    };
     union {
         struct {
-            uint32_t length; /* that the device writes before the status */
+            uint32_t length; /* that the device writes before the status; a read has some */
             uint8_t status;  /* written by the device */
-            uint8_t longer;  /* it borrows `table` */
+            uint8_t kind;    /* enum kind. No length and READS: free */
         };
-        uint64_t outcome; /* all of that, for one look: the length alone when all went well */
+        uint64_t outcome; /* all of that, for one look: of a good plain read the length alone */
     };
     struct table *table;
     uint16_t id;
@@ -54,33 +59,33 @@ struct slot {
 
 enum mode { SLOTS, CHAINS, DEAD };
 
+/* What is used together stands together: loads and stores of two words take one instruction. */
 struct queue {
-    struct slot **free;                      /* the next one; below the last is a NULL */
-    uint16_t *available;                     /* the ring's entries, */
-    const struct bb_ring_used_element *used; /* again, */
-    const uint16_t *event;                   /* and at which the device wants to be notified */
-    const uint16_t *index;                   /* of the used ring; else the ring's own tail */
+    uint64_t tail; /* of what was submitted and not yet reaped: counters; 0 on other rings */
+    struct slot *free;
+    uint64_t head;
+    const uint16_t *index; /* of the used ring; else of nothing */
+    const struct bb_ring_used_element *used;
     struct slot *slots;
-    uint32_t mask; /* size of the ring - 1 */
-    uint8_t mode;  /* enum mode */
-    struct slot **all_free;
+    uint16_t *shown;       /* the index of the ring's available entries, */
+    uint16_t *available;   /* these, */
+    const uint16_t *event; /* and at which of them the device wants to be notified, */
+    uintptr_t notify;      /* where, */
+    uint32_t notify_value; /* and with what */
+    uint32_t mask;         /* size of the ring - 1 */
+    uint8_t mode;          /* enum mode */
     struct table *tables;
-    struct bb_ring ring;
-};
-
-union place { /* of a queue: a shift finds it */
-    struct queue queue;
-    char size[256];
-};
+    struct bb_ring ring; /* its own head and tail are as old as the last look of somebody else */
+} __attribute__((aligned(64)));
 
 struct virtio_block {
     struct bb_device device;
     struct bb_block block;
+    struct queue *queues[MOST_QUEUES];
     struct bb_virtio_client client;
     struct bb_virtio *virtio;
     struct bb_work used, changed;
     uint8_t shift; /* from blocks to sectors */
-    union place queues[MOST_QUEUES];
 };
 
 /* Requests that are done, and that somebody has to be told of, or more is to be done for. */
@@ -130,19 +135,36 @@ static void point(struct queue *queue, const struct slot *slot, struct bb_ring_e
          0);
 }
 
+static bool in_flight(const struct slot *slot)
+{
+    return slot->length || slot->kind;
+}
+
+/* Nothing can be submitted the short way, and nothing is there to reap. */
+static void close_queue(struct queue *queue, enum mode mode)
+{
+    static const uint16_t nothing;
+    queue->mode = (uint8_t)mode;
+    queue->free = NULL;
+    queue->index = &nothing;
+    queue->head = queue->tail = 0;
+}
+
 /* For a ring that is new, or was emptied. */
 static void set_up(struct queue *queue)
 {
-    queue->mode = queue->tables ? SLOTS : CHAINS;
-    queue->free = queue->all_free;
-    queue->index = queue->mode == SLOTS ? &queue->ring.used->index : &queue->ring.tail;
+    close_queue(queue, queue->tables ? SLOTS : CHAINS);
+    if (queue->mode == SLOTS)
+        queue->index = &queue->ring.used->index;
     for (unsigned i = queue->ring.slots; queue->mode == SLOTS && i-- > 0;) {
         struct slot *slot = &queue->slots[i];
         slot->id = (uint16_t)i;
         fill(&slot->entries[0], &slot->header, sizeof(slot->header), BB_RING_NEXT, 1);
+        fill(&slot->entries[1], NULL, 0, BB_RING_NEXT | BB_RING_WRITE, 2);
         fill(&slot->entries[2], &slot->status, 1, BB_RING_WRITE, 0);
         point(queue, slot, slot->entries, 3);
-        *++queue->free = slot;
+        slot->next = queue->free;
+        queue->free = slot;
     }
 }
 
@@ -161,14 +183,14 @@ static bool is_transfer(const struct bb_block_request *request)
 }
 
 static void set_header(struct virtio_block *chip, struct slot *slot,
-                       struct bb_block_request *request)
+                       struct bb_block_request *request, enum kind kind)
 {
     slot->header.type = type_of(request);
     slot->header.sector = is_transfer(request) ? request->block << chip->shift : 0;
     slot->request = request;
     slot->length = request->op == BB_BLOCK_READ ? request->count << chip->block.shift : 0;
     slot->status = NOTHING;
-    slot->longer = false;
+    slot->kind = (uint8_t)kind;
 }
 
 static struct erase erase_of(const struct virtio_block *chip,
@@ -181,7 +203,7 @@ static struct erase erase_of(const struct virtio_block *chip,
 static int put_longer(struct virtio_block *chip, struct queue *queue,
                       struct bb_block_request *request)
 {
-    struct slot *slot = *queue->free;
+    struct slot *slot = queue->free;
     struct table *table = queue->tables;
     unsigned at = 1;
     int error = bb_block_refuse_slowly(&chip->block, request);
@@ -191,10 +213,9 @@ static int put_longer(struct virtio_block *chip, struct queue *queue,
         request->status = 0;
         return -EAGAIN;
     }
-    queue->free--;
+    queue->free = slot->next;
     queue->tables = table->next;
-    set_header(chip, slot, request);
-    slot->longer = true;
+    set_header(chip, slot, request, LONGER);
     slot->table = table;
     fill(&table->entries[0], &slot->header, sizeof(slot->header), BB_RING_NEXT, 1);
     for (unsigned i = 0; i < request->segment_count; i++, at++)
@@ -217,7 +238,7 @@ static bool post_chain(struct virtio_block *chip, struct queue *queue,
     struct erase *erase = (void *)slot->entries; /* which nobody uses here */
     struct bb_ring_part parts[CHAIN] = {{&slot->header, sizeof(slot->header)}};
     unsigned count = 1, out;
-    set_header(chip, slot, request);
+    set_header(chip, slot, request, CHAINED);
     for (unsigned i = 0; i < request->segment_count; i++)
         parts[count++] =
             (struct bb_ring_part){request->segments[i].data, request->segments[i].length};
@@ -230,66 +251,121 @@ static bool post_chain(struct virtio_block *chip, struct queue *queue,
     return bb_ring_post(&queue->ring, parts, out, count - out, slot);
 }
 
-/* ---- The short path ---- */
+/* ---- Free again ---- */
 
-/* One place to reckon from, once. */
-BB_RING_INLINE struct queue *queue_of(struct bb_block *block, unsigned number)
+/* Puts it in front of the free ones, which `next` is the first of. */
+BB_RING_INLINE void release_slot(struct slot *slot, struct slot *next)
 {
-    struct queue *queue = &chip_of(block)->queues[number].queue;
-    BB_ASSERT(number < block->queues);
-    __asm__("" : "+r"(queue));
-    return queue;
+    slot->next = next;
+    slot->outcome = 0;
 }
 
-BB_RING_INLINE bool put_plain(const struct bb_block_check check, unsigned shift, uint64_t rest,
-                              struct slot *slot, struct bb_block_request *request,
-                              enum bb_block_op op)
+/* The request of a slot that the device is done with, or will not see any more. */
+static struct bb_block_request *free_slot(struct queue *queue, struct slot *slot)
 {
-    uint64_t bytes;
-    if (!slot || !bb_block_fits(check, request, &bytes))
+    struct bb_block_request *request = slot->request;
+    if (slot->kind == LONGER) {
+        slot->table->next = queue->tables;
+        queue->tables = slot->table;
+        point(queue, slot, slot->entries, 3);
+    }
+    slot->entries[1].split.flags = BB_RING_NEXT | BB_RING_WRITE;
+    release_slot(slot, queue->free);
+    queue->free = slot;
+    return request;
+}
+
+static struct bb_block_request *free_chain(struct slot *slot)
+{
+    struct bb_block_request *request = slot->request;
+    release_slot(slot, NULL);
+    return request;
+}
+
+/* ---- The short path ---- */
+
+#define WRITTEN ((uint64_t)WRITES << 40) /* outcome of a good plain write */
+
+static struct queue *queue_of(struct bb_block *block, unsigned number)
+{
+    return chip_of(block)->queues[number];
+}
+
+/* Into the slot, which is of this kind from now on. */
+BB_RING_INLINE bool put_plain(const struct bb_block_check check, unsigned shift, struct slot *slot,
+                              struct bb_block_request *request, enum bb_block_op op)
+{
+    struct bb_block_plain plain;
+    if (!bb_block_fits(check, request, &plain))
         return false;
-    slot->header = (struct header){op, 0, request->block << shift};
-    slot->entries[1].address = (uintptr_t)request->segments->data;
-    slot->entries[1].rest = rest + bytes;
+    slot->header = (struct header){op, 0, plain.block << shift};
+    slot->entries[1].address = (uintptr_t)plain.data;
+    slot->entries[1].length = (uint32_t)plain.bytes;
+    if (op == BB_BLOCK_WRITE)
+        slot->entries[1].split.flags = BB_RING_NEXT;
     slot->request = request;
-    slot->outcome = op == BB_BLOCK_READ ? bytes : 0;
+    slot->outcome = op == BB_BLOCK_READ ? plain.bytes : WRITTEN;
     return true;
 }
 
-/* Shows the device `count` requests more, and notifies it where it wants that. */
-BB_RING_INLINE void publish(struct queue *queue, unsigned head, unsigned count)
+/* What it takes to show the device a batch, loaded two words at a time. */
+struct window {
+    uint16_t *shown, *available;
+    const uint16_t *event;
+    uintptr_t notify;
+    uint32_t notify_value, mask;
+};
+BB_RING_INLINE struct window window_of(const struct queue *queue)
 {
-    struct bb_ring *ring = &queue->ring;
-    ring->head = (uint16_t)head;
-    __atomic_store_n(queue->available - 1, (uint16_t)head, __ATOMIC_RELEASE);
+    struct window window = {queue->shown,  queue->available,    queue->event,
+                            queue->notify, queue->notify_value, queue->mask};
+    __asm__("" : "+r"(window.shown), "+r"(window.available));
+    __asm__("" : "+r"(window.event), "+r"(window.notify));
+    __asm__("" : "+r"(window.notify_value), "+r"(window.mask));
+    return window;
+}
+
+/* Shows the device `count` requests more, and notifies it where it wants that. */
+BB_RING_INLINE void publish(const struct window window, uint64_t before, uint64_t after,
+                            unsigned count)
+{
+    __atomic_store_n(window.shown, (uint16_t)after, __ATOMIC_RELEASE);
     __atomic_thread_fence(__ATOMIC_SEQ_CST); /* it sees the index, or we see what it asks for */
-    if ((uint16_t)(__atomic_load_n(queue->event, __ATOMIC_RELAXED) - head + count) < count)
-        bb_arch_write32(ring->notify, ring->notify_value);
+    uint32_t event = *window.event;
+    __asm__("" : "+r"(event)); /* looked at once */
+    if (count == 1 ? event == (uint16_t)before : (uint16_t)(event - before) < count)
+        bb_arch_write32(window.notify, window.notify_value);
 }
 
 /* How many the device has used; more than it has is taken for none. */
 BB_RING_INLINE unsigned count_used(struct queue *queue)
 {
-    struct bb_ring *ring = &queue->ring;
-    unsigned tail = ring->tail;
-    uint16_t count = (uint16_t)(__atomic_load_n(queue->index, __ATOMIC_ACQUIRE) - tail);
-    if (__builtin_expect(count > (uint16_t)(ring->head - tail), 0)) {
-        bb_ring_bad(ring, "used index beyond what was posted");
+    uint64_t tail = queue->tail;
+    uint16_t count = (uint16_t)(bb_arch_acquire16(queue->index) - tail);
+    if (__builtin_expect(count > queue->head - tail, 0)) {
+        bb_ring_bad(&queue->ring, "used index beyond what was posted");
         return 0;
     }
     return count;
 }
 
-/* The used slot at `tail`, or NULL when that is one which the device does not have. */
-BB_RING_INLINE struct slot *used_slot(const struct bb_ring_used_element *used, struct slot *slots,
-                                      uint32_t mask, unsigned tail, uint32_t *length)
+/* The slot that the device says it has used at `tail`; unchecked. */
+BB_RING_INLINE uint64_t used_id(const struct bb_ring_used_element *used, uint32_t mask,
+                                uint64_t tail, uint32_t *length)
 {
     const struct bb_ring_used_element *element = &used[tail & mask];
     __asm__("" : "+r"(element));
     uint64_t id = element->id;
     *length = element->length;
     __asm__("" : "+r"(id), "+r"(*length)); /* each is looked at once */
-    return id <= mask && slots[id].request ? &slots[id] : NULL;
+    return id;
+}
+
+/* Whether nobody else has to hear of it. */
+BB_RING_INLINE bool is_quiet(const struct bb_block_request *request)
+{
+    uintptr_t view = (uintptr_t)request->view, done = (uintptr_t)request->done;
+    return !(view | done);
 }
 
 #endif

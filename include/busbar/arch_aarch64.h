@@ -50,6 +50,12 @@ static inline void bb_arch_put32(void *at, uint32_t value)
 {
     __asm__("str %w1, %0" : "=m"(*(uint32_t *)at) : "rZ"(value));
 }
+static inline uint32_t bb_arch_acquire16(const uint16_t *at)
+{
+    uint32_t value;
+    __asm__ volatile("ldarh %w0, %1" : "=r"(value) : "Q"(*at) : "memory");
+    return value;
+}
 
 /* PSTATE.I; FIQ stays masked for good, SError is taken as soon as there are vectors. */
 static inline uintptr_t bb_arch_irq_save(void)

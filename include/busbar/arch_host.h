@@ -95,6 +95,10 @@ static inline void bb_arch_put32(void *at, uint32_t value)
 {
     __builtin_memcpy(at, &value, sizeof value);
 }
+static inline uint32_t bb_arch_acquire16(const uint16_t *at)
+{
+    return __atomic_load_n(at, __ATOMIC_ACQUIRE);
+}
 void bb_arch_irq_restore(uintptr_t state); /* 0: not masked */
 static inline void bb_arch_irq_enable(void)
 {

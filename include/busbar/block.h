@@ -111,7 +111,7 @@ struct bb_block {
     /* The rest is the subsystem's; everyone may read it. */
     char name[13];      /* "disk0", where the tree has no alias */
     bool broken;        /* given up for good: what is submitted is refused with -EIO */
-    uint8_t shift;      /* 1 << shift is block_size */
+    uint32_t shift;     /* 1 << shift is block_size */
     uint32_t plain[2];  /* of READ and WRITE: most blocks of a plain request; 0: refuse it slowly */
     uint32_t in_flight; /* requests, all queues; says nothing where the driver has pending() */
     struct bb_block_stats stats;
@@ -209,24 +209,33 @@ BB_BLOCK_INLINE struct bb_block_check bb_block_check(const struct bb_block *bloc
                                    block->shift};
 }
 
+/* Of a plain request, as it was when it was checked. */
+struct bb_block_plain {
+    uint64_t block, bytes;
+    void *data;
+};
+
 /* Whether a request that is BB_BLOCK_PLAIN(op) may go to the device: then its count and status are
- * set, and `bytes` is its length. If not, bb_block_refuse_slowly() knows better. */
+ * set, and `plain` tells of it. If not, bb_block_refuse_slowly() knows better. */
 BB_BLOCK_INLINE bool bb_block_fits(const struct bb_block_check check,
-                                   struct bb_block_request *request, uint64_t *bytes)
+                                   struct bb_block_request *request, struct bb_block_plain *plain)
 {
+    uint64_t first = request->block;
     const struct bb_block_segment *segment = request->segments;
-    *bytes = segment->length;
-    __asm__("" : "+r"(*bytes)); /* is not widened again */
-    uint32_t length = (uint32_t)*bytes;
+    __asm__("" : "+r"(first), "+r"(segment)); /* one load of a pair */
+    uint64_t bytes = segment->length;
+    __asm__("" : "+r"(bytes)); /* is not widened again */
+    uint32_t length = (uint32_t)bytes;
     /* A length that is odd, turned around, is beyond all limits; none is beyond the capacity. */
-    uint32_t count = length >> check.shift | length << (-check.shift & 31);
+    uint32_t count = length >> (check.shift & 31) | length << (-check.shift & 31);
     if (count - 1 >= check.most || ((uintptr_t)segment->data & (check.alignment - 1)) ||
-        request->block > check.capacity - count)
+        first > check.capacity - count)
         return false;
     int status = -EINPROGRESS;
     __asm__("" : "+r"(status)); /* known before, so that both are one store */
     request->count = count;
     request->status = status;
+    *plain = (struct bb_block_plain){first, bytes, segment->data};
     return true;
 }
 
@@ -234,9 +243,9 @@ BB_BLOCK_INLINE bool bb_block_fits(const struct bb_block_check check,
  * the number of blocks and the status -EINPROGRESS. */
 static inline int bb_block_refuse(struct bb_block *block, struct bb_block_request *request)
 {
-    uint64_t bytes;
+    struct bb_block_plain plain;
     if (request->shape == BB_BLOCK_PLAIN(BB_BLOCK_READ) &&
-        bb_block_fits(bb_block_check(block, BB_BLOCK_READ), request, &bytes))
+        bb_block_fits(bb_block_check(block, BB_BLOCK_READ), request, &plain))
         return 0;
     return bb_block_refuse_slowly(block, request);
 }
