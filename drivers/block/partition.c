@@ -9,11 +9,12 @@ struct partition {
     struct bb_block block;
 };
 
-/* The disk completes requests with its own numbers; bb_block_complete() turns them back. */
+/* A request that the disk did not take. One that it completes bb_block_complete() turns back. */
 static void give_back(const struct bb_block *block, struct bb_block_request *request)
 {
     request->block -= block->first;
     request->view = NULL;
+    request->status = 0;
 }
 
 static int partition_submit(struct bb_block *block, unsigned queue,

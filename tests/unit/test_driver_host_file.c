@@ -346,7 +346,9 @@ static void test_partition_of_a_full_disk(void **state)
     assert_int_equal(one->in_flight, 64);
     assert_int_equal(requests[64].block, 64 % 20);
     assert_null(requests[64].view);
+    assert_int_equal(requests[64].status, 0); /* nobody has it */
     assert_int_equal(bb_block_submit(one, 0, batch + 64, 6), 0);
+    assert_int_equal(requests[69].status, 0);
     assert_int_equal(bb_block_reap(one, 0, 100), 64);
     assert_int_equal(one->in_flight, 0);
     assert_int_equal(bb_block_submit(one, 0, batch + 64, 6), 6);
