@@ -19,6 +19,7 @@ struct virtio_console {
     struct bb_virtio *virtio;
     struct bb_work work;
     struct bb_ring receive, transmit;
+    bool restarting;    /* the rings are nobody's */
     uint8_t free_count; /* of output buffers */
     uint8_t free[BUFFERS];
     char input[BUFFERS][INPUT], output[BUFFERS][OUTPUT];
@@ -57,6 +58,10 @@ static int virtio_console_write(struct bb_console *face, const char *data, size_
     struct virtio_console *console = bb_container_of(face, struct virtio_console, console);
     uintptr_t state = bb_arch_irq_save();
     size_t sent = 0;
+    if (console->restarting) {
+        bb_arch_irq_restore(state);
+        return console->virtio->failed ? -EIO : 0;
+    }
     collect(console);
     while (sent < size && sent < INT32_MAX && console->free_count && console->transmit.room) {
         char *buffer = console->output[console->free[console->free_count - 1]];
@@ -80,8 +85,11 @@ static bool virtio_console_idle(struct bb_console *face)
 {
     struct virtio_console *console = bb_container_of(face, struct virtio_console, console);
     uintptr_t state = bb_arch_irq_save();
-    collect(console);
-    bool idle = console->transmit.room == console->transmit.slots || console->transmit.broken;
+    bool idle = false;
+    if (!console->restarting) {
+        collect(console);
+        idle = console->transmit.room == console->transmit.slots || console->transmit.broken;
+    }
     bb_arch_irq_restore(state);
     return idle || console->virtio->failed;
 }
@@ -114,13 +122,15 @@ static void virtio_console_used(struct bb_virtio_client *client)
     bb_work_queue(&bb_container_of(client, struct virtio_console, client)->work);
 }
 
-/* What was being sent is lost. */
+/* What was being sent is lost. Meanwhile, interrupts and the log may write: they get no room. */
 static int virtio_console_needs_reset(struct bb_virtio_client *client)
 {
     struct virtio_console *console = bb_container_of(client, struct virtio_console, client);
+    __atomic_store_n(&console->restarting, true, __ATOMIC_SEQ_CST);
     int error = bb_virtio_restart(console->virtio);
     if (!error)
         begin(console);
+    __atomic_store_n(&console->restarting, false, __ATOMIC_RELEASE);
     return error;
 }
 

@@ -178,6 +178,48 @@ static void test_needs_reset(void **state)
     assert_int_equal(bb_console_read(console, line, sizeof line), 1);
 }
 
+/* An interrupt may come at any moment of a restart, and its handler may write. */
+static void write_now(void *context)
+{
+    (void)bb_console_write(context, "interrupt", 9);
+}
+
+static struct world_event interrupt;
+static uint64_t delay;
+
+static void write_soon(struct model_virtio *device)
+{
+    (void)device;
+    world_at(&interrupt, world_now() + delay);
+}
+
+static void test_write_while_it_is_reset(void **state)
+{
+    static char text[2000];
+    (void)state;
+    prepare(false, VIRTIO_SPLIT);
+    boot(NULL);
+    struct bb_console *console = face_at(console, CONSOLE);
+    const struct bb_console_ops *ops = console->face.ops;
+    interrupt = (struct world_event){.run = write_now, .context = console};
+    model.handle = NULL;
+    model.was_reset = write_soon;
+    for (delay = 1; delay < 2000; delay += 20) {
+        model_virtio_break(&model);
+        bb_poll();
+        bb_poll();
+        world_cancel(&interrupt);
+        assert_int_equal(model.status, 15);
+        while (bb_console_write(console, text, sizeof text) > 0)
+            continue;
+        unsigned held = 0;
+        for (; model_virtio_held(&model, 1); held++)
+            model_virtio_use(&model, model_virtio_held(&model, 1), 0);
+        assert_int_equal(held, 8);
+        assert_true(ops->idle(console));
+    }
+}
+
 static void test_remove(void **state)
 {
     (void)state;
@@ -203,6 +245,7 @@ int main(void)
         cmocka_unit_test(test_bad_input),
         cmocka_unit_test(test_bad_output),
         cmocka_unit_test(test_needs_reset),
+        cmocka_unit_test(test_write_while_it_is_reset),
         cmocka_unit_test(test_remove),
     };
     return run_apart(tests, BB_ARRAY_SIZE(tests));
