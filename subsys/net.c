@@ -164,12 +164,19 @@ static void run_changed(struct bb_work *work)
     tell_client(net);
 }
 
+/* Not before start_face(): nobody has anything to be told then. */
+static void queue_changed(struct bb_net *net)
+{
+    if (net->changed_work.run)
+        bb_work_queue(&net->changed_work);
+}
+
 void bb_net_link(struct bb_net *net, bool up)
 {
     if (net->link_up == up || net->failed)
         return;
     net->link_up = up;
-    bb_work_queue(&net->changed_work);
+    queue_changed(net);
 }
 
 void bb_net_failed(struct bb_net *net, const char *why, int error)
@@ -179,7 +186,7 @@ void bb_net_failed(struct bb_net *net, const char *why, int error)
     net->failed = true;
     net->link_up = false;
     bb_device_broken(net->face.device, why, error);
-    bb_work_queue(&net->changed_work);
+    queue_changed(net);
 }
 
 /* ---- Addresses ---- */
@@ -290,8 +297,8 @@ static void name_device(struct bb_net *net)
 static void start_face(struct bb_net *net)
 {
     net->link_told = net->link_up;
-    net->changed_work.run = run_changed; /* it may be queued already */
     net->changed_work.device = net->face.device;
+    net->changed_work.run = run_changed;
     name_device(net);
 }
 

@@ -29,7 +29,8 @@ struct loop {
     unsigned starts, stops;
 };
 
-static int start_error;
+static int start_error, probe_error;
+static bool link_changes_in_probe;
 static unsigned queue_count = 1;
 
 static struct loop *of(struct bb_net *net)
@@ -118,7 +119,11 @@ static int loop_probe(struct bb_device *device)
     loop->net.queues = (uint16_t)queue_count;
     loop->net.depth = DEPTH;
     loop->net.link_up = true;
-    return bb_net_default_mac(device, loop->net.mac);
+    if (link_changes_in_probe) {
+        bb_net_link(&loop->net, false); /* in an interrupt, while probe waits for something */
+        bb_poll();
+    }
+    return probe_error ? probe_error : bb_net_default_mac(device, loop->net.mac);
 }
 
 static const struct bb_net_ops bb_ops_net_loop = {
@@ -313,6 +318,32 @@ static void test_link(void **state)
     bb_net_link(net, true);
     bb_poll();
     assert_int_equal(logged("net0: the link is up"), 1);
+}
+
+static void test_link_in_probe(void **state)
+{
+    (void)state;
+    link_changes_in_probe = true;
+    start_one(NULL);
+    struct bb_net *net = face_at(net, "/loop");
+    assert_false(net->link_up);
+    assert_int_equal(bb_net_open(net, client()), 0);
+    bb_poll();
+    assert_int_equal(user.changed, 0); /* as it was when it was opened */
+    bb_net_link(net, true);
+    bb_poll();
+    assert_int_equal(user.changed, 1);
+    assert_int_equal(logged("net0: the link is up"), 1);
+}
+
+static void test_link_in_probe_that_fails(void **state)
+{
+    (void)state;
+    link_changes_in_probe = true;
+    probe_error = -EIO;
+    start_one(NULL);
+    must_fail("/loop", -EIO, NULL);
+    bb_poll(); /* nothing of it is queued */
 }
 
 static void test_failure(void **state)
@@ -525,6 +556,8 @@ int main(void)
         cmocka_unit_test(test_no_buffers),
         cmocka_unit_test(test_no_start),
         cmocka_unit_test(test_link),
+        cmocka_unit_test(test_link_in_probe),
+        cmocka_unit_test(test_link_in_probe_that_fails),
         cmocka_unit_test(test_failure),
         cmocka_unit_test(test_removal),
         cmocka_unit_test(test_close_when_told),
