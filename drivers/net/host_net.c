@@ -33,7 +33,7 @@ enum {
     MOST_FRAME = BB_NET_HEADER + MTU,
     MOST_DESCRIPTORS = 512,
     TIMERS = 4,
-    RESERVE = 64, /* empty buffers below which no frame is asked for */
+    RESERVE = 64, /* empty buffers below which no frame is asked for, where it was given more */
     BATCH = 64,   /* frames that one look takes from a TAP device */
 };
 #define NEVER UINT64_MAX
@@ -61,6 +61,7 @@ struct host_net {
     int fd;                   /* of the TAP device */
     bool started, busy, armed, full;
     struct frames empty, received, sent;
+    unsigned reserve; /* see has_room() */
     struct slirp_timer timers[TIMERS];
     struct pollfd *list;
     unsigned listed, room;
@@ -242,9 +243,10 @@ static int slirp_looks(int index, void *context)
 
 /* ---- Looking for frames ---- */
 
+/* A look may bring several frames, which nobody can be told to keep. */
 static bool has_room(const struct host_net *self)
 {
-    return self->empty.count >= RESERVE;
+    return self->empty.count && self->empty.count >= self->reserve;
 }
 
 /* Lists what is waited for; returns the time at which to look in any case. */
@@ -556,6 +558,8 @@ static int host_net_refill(struct bb_net *net, unsigned queue, struct bb_buffer 
             break;
         put(&self->empty, buffers[taken]);
     }
+    if (!net->client) /* being opened: that is all which a small pool has for us */
+        self->reserve = self->empty.count / 2 < RESERVE ? self->empty.count / 2 : RESERVE;
     return (int)taken;
 }
 

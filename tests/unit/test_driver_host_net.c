@@ -410,6 +410,32 @@ static void test_forward(void **state)
     assert_ptr_equal(signal(SIGPIPE, SIG_DFL), SIG_DFL);
 }
 
+static int hears_of_connection(void *context)
+{
+    static char line[80];
+    uint16_t port = free_port();
+    snprintf(line, sizeof(line), "net.buffers=%s host_net.forward=tcp:%u:80", (const char *)context,
+             port);
+    start(line);
+    assert_int_equal(bb_net_open(net, &client), 0);
+    int fd = connect_to(INADDR_LOOPBACK, port);
+    assert_true(fd >= 0);
+    assert_true(await(is_request_or_syn));
+    close(fd);
+    bb_net_close(net);
+    return 0;
+}
+
+/* A small pool gives the device fewer buffers than it likes to have. */
+static void test_few_buffers(void **state)
+{
+    static const char *const counts[] = {"64", "16", "2"};
+    (void)state;
+    for (size_t i = 0; i < BB_ARRAY_SIZE(counts); i++)
+        if (run_child(hears_of_connection, (void *)(uintptr_t)counts[i]))
+            fail_msg("%s buffers", counts[i]);
+}
+
 static void test_forwards_that_are_wrong(void **state)
 {
     (void)state;
@@ -485,6 +511,7 @@ int main(void)
         cmocka_unit_test(test_frames_that_are_refused),
         cmocka_unit_test(test_garbage),
         cmocka_unit_test(test_forward),
+        cmocka_unit_test(test_few_buffers),
         cmocka_unit_test(test_forwards_that_are_wrong),
         cmocka_unit_test(test_tap),
         cmocka_unit_test(test_tap_name),
