@@ -22,19 +22,25 @@ const struct command *const commands[] = {
     NULL,
 };
 
+/* Quotes keep spaces in a word, as in "disk0p2:/Long Name.txt". */
 static int split(char *text, char **words)
 {
+    char *out = text;
     int count = 0;
     while (count < MAX_WORDS) {
         while (*text == ' ')
             text++;
         if (!*text)
             break;
-        words[count++] = text;
-        while (*text && *text != ' ')
-            text++;
-        if (*text)
-            *text++ = '\0';
+        words[count++] = out;
+        for (bool open = false; *text && (open || *text != ' '); text++) {
+            if (*text == '"')
+                open = !open;
+            else
+                *out++ = *text;
+        }
+        text += *text != '\0'; /* the space: the end of the word may come to stand there */
+        *out++ = '\0';
     }
     return count;
 }

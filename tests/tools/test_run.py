@@ -118,8 +118,8 @@ class Attached(Folder):
         argv = self.argv(disks=[str(raw), str(cow)])
         drives = [argv[at + 1] for at, word in enumerate(argv) if word == "-drive"]
         self.assertEqual(drives, [
-            f"if=none,id=disk0,format=raw,file={self.folder.resolve()}/a,,b.img",
-            f"if=none,id=disk1,format=qcow2,file={cow.resolve()}"])
+            f"if=none,id=disk1,format=qcow2,file={cow.resolve()}",
+            f"if=none,id=disk0,format=raw,file={self.folder.resolve()}/a,,b.img"])
         self.assertIn("virtio-blk-device,drive=disk1", argv)
         with self.assertRaisesRegex(BusbarError, "--disk nowhere.img: no such file"):
             self.argv(disks=["nowhere.img"])

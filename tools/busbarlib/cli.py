@@ -218,7 +218,7 @@ def make_parser():
 
     command = add("fuzz", command_fuzz,
                   "let libFuzzer feed what parses input from outside; say executions and coverage",
-                  "fuzz ring gpt --seconds 600")
+                  "fuzz ring partition --seconds 600")
     command.add_argument("names", metavar="NAME", nargs="*",
                          help="a target, as --list names them (default: all)")
     command.add_argument("--seconds", type=positive, default=20, metavar="N",

@@ -94,7 +94,8 @@ def network_arguments(platform, forwards):
 
 def disk_arguments(platform, disks):
     argv = []
-    for index, name in enumerate(disks):
+    # QEMU gives slots from the last to the first, and the guest finds them from the first on.
+    for index, name in reversed(list(enumerate(disks))):
         path = existing("--disk", name)
         device = model(platform, "disk", "--disk")
         argv += ["-drive", f"if=none,id=disk{index},format={disk_format(path)},file={_quoted(path)}",

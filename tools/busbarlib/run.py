@@ -174,6 +174,9 @@ def run(machine, steps, timeout):
     """The command: interactive without steps, else play them. Answers the exit status."""
     prepared = prepare(machine, make(machine), bool(steps))
     prepared.announce()
+    if not prepared.forwards and "net" in manifest.load_app(machine.app).needs:
+        common.note("nothing here reaches its ports: --forward 8080:80 makes its port 80 "
+                    "127.0.0.1:8080")
     if steps:
         return unattended(prepared, steps, timeout or 60)
     return interactive(prepared, timeout)

@@ -109,6 +109,7 @@ def pump_script(program, annotator, timeout):
     it is silent."""
     transcript, script = Transcript(), Script()
     heard, typed, deadline = time.monotonic(), 0, time.monotonic() + timeout
+    prompts = False  # then silence is a command at work
     while time.monotonic() < deadline:
         data = program.read(0.2)
         if data is None:
@@ -118,8 +119,9 @@ def pump_script(program, annotator, timeout):
             transcript.feed(data)
             heard = time.monotonic()
         script.poll()
-        quiet = time.monotonic() - heard > QUIET
-        if not (quiet and transcript.raw) and not transcript.at_prompt():
+        prompts = prompts or transcript.at_prompt()
+        quiet = not prompts and transcript.raw and time.monotonic() - heard > QUIET
+        if not quiet and not transcript.at_prompt():
             continue
         line = script.line()
         if line is not None:
