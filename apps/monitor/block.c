@@ -42,7 +42,10 @@ static int partitions(const char *name)
         say_name(block->label);
         say("\n");
     }
-    return found ? 0 : -ENOENT;
+    if (!found)
+        say("%s has no partition table that could be read; `log` says what was wrong with one\n",
+            name);
+    return 0;
 }
 
 static void dump_row(uint64_t address, const unsigned char *bytes)
@@ -124,6 +127,11 @@ static int run(int argc, char **argv)
         return dump(argv[2], argv[3], argv[4]);
     if (argc == 5 && strcmp(argv[1], "copy") == 0 && strcmp(argv[4], "overwrite") == 0)
         return copy(argv[2], argv[3]);
+    if (argc == 4 && strcmp(argv[1], "copy") == 0) {
+        say("what %s holds would be lost: say `block copy %s %s overwrite`\n", argv[3], argv[2],
+            argv[3]);
+        return 0;
+    }
     say("block                             disks and partitions\n"
         "block partitions DISK             where they lie, with UUID and name\n"
         "block read DISK FIRST [COUNT]     bytes of up to %u blocks\n"
