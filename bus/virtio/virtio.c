@@ -121,17 +121,15 @@ int bb_virtio_open(struct bb_device *device, uint64_t wanted, uint64_t required,
         return bb_fail(device, "transport", -ENODEV);
     if (virtio->device)
         return bb_fail(device, "transport", -EBUSY);
+    int error = bb_acquire(device, &virtio->resource, "transport", release);
+    if (error)
+        return error;
     virtio->device = device;
     virtio->client = client;
     virtio->rings = NULL;
     virtio->failed = false;
     virtio->work.run = look_at_status;
     virtio->work.device = virtio->face.device;
-    int error = bb_acquire(device, &virtio->resource, "transport", release);
-    if (error) {
-        virtio->device = NULL;
-        return error;
-    }
     error = begin(virtio);
     if (error)
         return bb_fail(device, "reset", error);

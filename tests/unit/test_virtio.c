@@ -30,7 +30,9 @@ static struct {
     unsigned size, rings;
     uint16_t parts;
     int (*needs_reset)(struct bb_virtio_client *client);
+    int fault; /* in bb_virtio_open() */
 } plan;
+extern int bb_fault_at;
 /* A test of one call. */
 #define CASE(name, call)                                                                           \
     static void test_##name(void **state)                                                          \
@@ -72,6 +74,7 @@ static int any_probe(struct bb_device *device)
     any = bb_container_of(device, struct any, device);
     any->client =
         (struct bb_virtio_client){count_used, count_changed, count_failed, plan.needs_reset};
+    bb_fault_at = plan.fault;
     int error = bb_virtio_open(device, plan.wanted, plan.required, &any->client, &any->virtio);
     for (unsigned i = 0; i < plan.rings && !error; i++) {
         any->rings[i].parts = plan.parts;
@@ -119,6 +122,19 @@ static void test_empty_slot(void **state)
     must_fail(SLOT, -ENOSYS, "empty slot");
     assert_int_equal(model.resets, 0);
     assert_false(virt.gic->enabled[32 + 16]);
+}
+
+/* Of a driver that did not get it, the transport keeps nothing. */
+static void test_not_acquired(void **state)
+{
+    (void)state;
+    prepare(false, 0);
+    plan.fault = 1;
+    boot(NULL);
+    must_fail(DEVICE, 0, "transport");
+    struct bb_virtio *virtio = face_at(virtio, SLOT);
+    assert_null(virtio->client);
+    assert_null(virtio->device);
 }
 
 static uint64_t foreign_read(void *context, size_t offset, unsigned width)
@@ -551,6 +567,7 @@ int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_empty_slot),
+        cmocka_unit_test(test_not_acquired),
         cmocka_unit_test(test_not_virtio),
         cmocka_unit_test(test_no_interrupt),
         cmocka_unit_test(test_features),
