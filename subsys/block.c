@@ -186,11 +186,11 @@ static uint32_t in_flight(const struct bb_block *block)
     return BB_BOUND_BLOCK.pending ? BB_BOUND_BLOCK.pending(block) : block->in_flight;
 }
 
-static void expire(struct bb_block *block)
+static void expire(struct bb_block *block, const char *what, uint64_t waited)
 {
     block->stats.timeouts++;
-    bb_print(BB_WARNING, "%s: nothing came back for %u s of %u requests; it is reset",
-             block->face.device->name, (unsigned)(BB_BLOCK_TIMEOUT / BB_SEC),
+    bb_print(BB_WARNING, "%s: %s for %u s, with %u requests in flight; it is reset",
+             block->face.device->name, what, (unsigned)(waited / BB_SEC),
              (unsigned)in_flight(block));
     if (block->hung)
         bb_block_break(block, "it hung again after a reset", -EIO);
@@ -219,7 +219,7 @@ static void look(struct bb_timer_event *event)
     if (block->watched)
         look_again(block);
     else if (busy && !block->broken)
-        expire(block);
+        expire(block, "nothing came back", BB_BLOCK_TIMEOUT);
     block->seen = completed(block);
 }
 
@@ -366,35 +366,60 @@ const struct bb_class bb_class_block = {
 
 /* ---- Calls that wait ---- */
 
-static bool is_done(void *context)
+struct waiting {
+    struct bb_block *block;
+    unsigned queue;
+    const struct bb_block_request *request; /* or NULL: for room */
+    uint64_t completed;
+};
+
+static struct bb_block *disk_of(struct bb_block *block)
 {
-    return ((const struct bb_block_request *)context)->status != -EINPROGRESS;
+    return block->parent ? block->parent : block;
+}
+
+/* Arms at each look: the last interrupt may have been for somebody else's request. */
+static bool has_news(void *context)
+{
+    const struct waiting *waiting = context;
+    if (waiting->request ? waiting->request->status != -EINPROGRESS
+                         : completed(disk_of(waiting->block)) != waiting->completed)
+        return true;
+    return bb_block_arm(waiting->block, waiting->queue);
+}
+
+/* Half the watchdog's period: never is a lost interrupt waited for without end. */
+static void wait_for_news(struct waiting waiting)
+{
+    (void)bb_wait(has_news, &waiting, BB_BLOCK_TIMEOUT / 2);
+}
+
+/* One request is lost while others come back, which the watchdog does not see. */
+static void give_up(struct bb_block *block)
+{
+    if (BB_BOUND_BLOCK.expire && !block->broken)
+        expire(block, "one request did not come back", 2 * BB_BLOCK_TIMEOUT);
 }
 
 int bb_block_wait(struct bb_block *block, unsigned queue, struct bb_block_request *request)
 {
+    uint64_t begin = 0;
     while (request->status == -EINPROGRESS) {
         int got = bb_block_reap(block, queue, UINT16_MAX);
-        if (got < 0 && request->status == -EINPROGRESS)
+        if (request->status != -EINPROGRESS)
+            break;
+        if (got < 0)
             return got; /* it never had the request */
-        if (got != 0)
-            continue;
-        /* Half the watchdog's period: never is a lost interrupt waited for without end. */
-        if (!bb_block_arm(block, queue))
-            (void)bb_wait(is_done, request, BB_BLOCK_TIMEOUT / 2);
+        uint64_t now = bb_time();
+        begin = begin ? begin : now;
+        if (now - begin >= 2 * BB_BLOCK_TIMEOUT) {
+            give_up(disk_of(block));
+            begin = now;
+        } else if (got == 0) {
+            wait_for_news((struct waiting){.block = block, .queue = queue, .request = request});
+        }
     }
     return request->status;
-}
-
-struct room {
-    struct bb_block *block;
-    uint64_t completed;
-};
-
-static bool has_room(void *context)
-{
-    const struct room *room = context;
-    return completed(room->block) != room->completed;
 }
 
 /* One request, from a queue that others may have filled. */
@@ -403,10 +428,9 @@ static int run(struct bb_block *block, struct bb_block_request *request)
     struct bb_block_request *batch[] = {request};
     int taken;
     while ((taken = bb_block_submit(block, 0, batch, 1)) == 0) {
-        struct bb_block *disk = block->parent ? block->parent : block;
-        struct room room = {disk, completed(disk)};
-        if (bb_block_reap(block, 0, UINT16_MAX) == 0 && !bb_block_arm(block, 0))
-            (void)bb_wait(has_room, &room, BB_BLOCK_TIMEOUT / 2);
+        struct waiting waiting = {.block = block, .completed = completed(disk_of(block))};
+        if (bb_block_reap(block, 0, UINT16_MAX) == 0)
+            wait_for_news(waiting);
     }
     return taken < 0 ? taken : bb_block_wait(block, 0, request);
 }
@@ -428,6 +452,8 @@ static void *take_bounce(struct bb_block *block)
     return bounce;
 }
 
+/* Where a reset did not end, the device may still write to it: then the block device is broken, and
+ * nothing that is read through a buffer of it comes to anyone. */
 static void give_bounce(struct bb_block *block, void *bounce)
 {
     memcpy(bounce, &block->bounces, sizeof(block->bounces));

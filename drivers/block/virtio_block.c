@@ -479,7 +479,6 @@ static int make_slots(struct virtio_block *chip, struct queue *queue, unsigned l
     queue->slots = bb_device_alloc(device, count * sizeof(struct slot), _Alignof(struct slot));
     if (!queue->slots)
         return -ENOMEM;
-    device->shared = true;
     if (queue->mode == SLOTS) {
         struct table *tables =
             bb_device_alloc(device, longer * sizeof(struct table), _Alignof(struct table));

@@ -167,8 +167,10 @@ static inline bool bb_block_arm(struct bb_block *block, unsigned queue)
     return BB_BOUND_BLOCK.arm(block, queue);
 }
 
-/* Reaps until this request is done, sleeping in between; returns its status. The device's watchdog
- * bounds the wait: it ends with -ETIMEDOUT at the latest when the device was reset. */
+/* Reaps until this request is done, sleeping in between; returns its status. The wait is bounded:
+ * it ends with -ETIMEDOUT at the latest when the device was reset, by the watchdog, or because this
+ * request alone did not come back for twice BB_BLOCK_TIMEOUT. Where nobody waits for it, a request
+ * that is lost stays in flight for as long as others are completed. */
 int bb_block_wait(struct bb_block *block, unsigned queue, struct bb_block_request *request);
 /* Reads or writes `count` blocks at `first`, as many requests as that takes, and waits for them.
  * Queue 0. Thread context. The first error, or 0. Memory that is not aligned for the device goes

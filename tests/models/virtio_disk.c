@@ -114,7 +114,10 @@ static uint32_t carry_out(struct virtio_disk *disk, struct virtio_chain *chain)
 static uint32_t handle(struct model_virtio *device, struct virtio_chain *chain)
 {
     struct virtio_disk *disk = disk_of(device);
-    return disk->hold ? VIRTIO_HOLD : carry_out(disk, chain);
+    uint64_t header[2] = {0};
+    (void)virtio_chain_read(chain, 0, header, sizeof header);
+    bool lost = (uint32_t)header[0] == IN && header[1] == disk->lost_sector;
+    return disk->hold || lost ? VIRTIO_HOLD : carry_out(disk, chain);
 }
 
 void virtio_disk_finish(struct virtio_disk *disk, struct virtio_chain *chain)
@@ -142,7 +145,7 @@ void virtio_disk_begin(struct virtio_disk *disk, bool legacy, uint64_t rings)
         .max_write_zeroes_sectors = 300,
         .max_write_zeroes_seg = 1,
     };
-    disk->bad_sector = UINT64_MAX;
+    disk->bad_sector = disk->lost_sector = UINT64_MAX;
     disk->status = -1;
 }
 

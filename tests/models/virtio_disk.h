@@ -45,10 +45,11 @@ struct virtio_disk {
     struct model_virtio virtio;
     struct virtio_disk_config config;
     uint8_t memory[VIRTIO_DISK_SECTORS * 512];
-    uint64_t bad_sector; /* a request that touches it fails; UINT64_MAX: none */
-    int status;          /* what a request gets instead of its own; -1: nothing instead */
-    bool mute;           /* it writes no status at all */
-    bool hold;           /* requests wait for virtio_disk_finish() */
+    uint64_t bad_sector;  /* a request that touches it fails; UINT64_MAX: none */
+    uint64_t lost_sector; /* a read that begins there is held; UINT64_MAX: none */
+    int status;           /* what a request gets instead of its own; -1: nothing instead */
+    bool mute;            /* it writes no status at all */
+    bool hold;            /* requests wait for virtio_disk_finish() */
     unsigned reads, writes, flushes, erases, longest; /* the most parts of a chain */
 };
 

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <busbar/arena.h>
 #include <busbar/block.h>
 #include <core/core.h>
 #include <tests/models/boards.h>
@@ -189,6 +190,10 @@ static void refuses(const char *step)
     boot(NULL);
     must_fail(DISK, -EINVAL, step);
     assert_int_equal(disk.virtio.status, 0);
+    size_t used = bb_arena_used();
+    bb_node_find(DISK)->state = BB_NODE_UNBOUND;
+    assert_int_equal(bb_bind(bb_node_find(DISK)), -EINVAL);
+    assert_int_equal(bb_arena_used(), used); /* the device was reset: its memory is free again */
 }
 
 static void test_block_sizes(void **state)
@@ -228,6 +233,15 @@ static void test_small_queue(void **state)
     (void)state;
     prepare(false, VIRTIO_SPLIT);
     disk.virtio.queue_max[0] = 2; /* header, data and status are three */
+    refuses("queue size");
+}
+
+static void test_small_second_queue(void **state)
+{
+    (void)state;
+    prepare(false, VIRTIO_SPLIT | VIRTIO_BIT(VIRTIO_DISK_MQ));
+    disk.config.num_queues = 2;
+    disk.virtio.queue_max[1] = 2;
     refuses("queue size");
 }
 
@@ -495,6 +509,63 @@ static void test_hangs_packed(void **state)
     hangs(VIRTIO_PACKED);
 }
 
+static struct bb_block_request other;
+
+static void read_another(struct bb_timer_event *event)
+{
+    struct bb_block *block = face_at(block, DISK);
+    static struct bb_block_segment segment = {data[MANY - 1], 512};
+    struct bb_block_request *one[] = {&other};
+    assert_int_not_equal(other.status, -EINPROGRESS);
+    other = (struct bb_block_request){.block = 1, .segments = &segment, .segment_count = 1};
+    assert_int_equal(bb_block_submit(block, 0, one, 1), 1);
+    bb_timer_event_at(event, bb_time() + BB_SEC);
+}
+
+/* All but one complete, so that the device is never silent. */
+static void test_lost_among_others(void **state)
+{
+    struct bb_timer_event event = {.run = read_another};
+    (void)state;
+    prepare(false, VIRTIO_SPLIT);
+    struct bb_block *block = start(NULL);
+    disk.lost_sector = 102;
+    bb_timer_event_at(&event, bb_time() + BB_SEC);
+    for (unsigned round = 0; round < 3; round++) {
+        uint64_t begin = world_now();
+        assert_int_equal(submit_reads(block, 5), 5);
+        for (unsigned i = 0; i < 5; i++)
+            assert_int_equal(bb_block_wait(block, 0, list[i]), i == 2 ? -ETIMEDOUT : 0);
+        assert_in_range(world_now() - begin, 20 * BB_SEC, 26 * BB_SEC);
+        assert_true(block->stats.timeouts == round + 1);
+    }
+    assert_false(block->broken);
+    bb_timer_event_cancel(&event);
+    assert_int_equal(logged("did not come back"), 3);
+}
+
+static void finish_one(void *context)
+{
+    (void)context;
+    virtio_disk_finish(&disk, model_virtio_held(&disk.virtio, 0));
+}
+
+/* The first one's interrupt is not the last. */
+static void test_waits_for_the_second(void **state)
+{
+    struct world_event events[] = {{.run = finish_one}, {.run = finish_one}};
+    (void)state;
+    prepare(false, VIRTIO_SPLIT);
+    struct bb_block *block = start(NULL);
+    disk.hold = true;
+    uint64_t begin = world_now();
+    assert_int_equal(submit_reads(block, 2), 2);
+    world_at(&events[0], begin + BB_MSEC);
+    world_at(&events[1], begin + 2 * BB_MSEC);
+    assert_int_equal(bb_block_wait(block, 0, list[1]), 0);
+    assert_in_range(world_now() - begin, 2 * BB_MSEC, 3 * BB_MSEC);
+}
+
 static void test_never_resets(void **state)
 {
     (void)state;
@@ -615,6 +686,7 @@ int main(void)
         cmocka_unit_test(test_small_segments),
         cmocka_unit_test(test_no_queues),
         cmocka_unit_test(test_small_queue),
+        cmocka_unit_test(test_small_second_queue),
         cmocka_unit_test(test_odd_values),
         cmocka_unit_test(test_any_order),
         cmocka_unit_test(test_any_order_packed),
@@ -634,6 +706,8 @@ int main(void)
         cmocka_unit_test(test_no_status),
         cmocka_unit_test(test_hangs),
         cmocka_unit_test(test_hangs_packed),
+        cmocka_unit_test(test_lost_among_others),
+        cmocka_unit_test(test_waits_for_the_second),
         cmocka_unit_test(test_never_resets),
         cmocka_unit_test(test_needs_reset),
         cmocka_unit_test(test_shrinks_and_grows),
