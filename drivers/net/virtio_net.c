@@ -166,6 +166,12 @@ static int set_groups(struct virtio_net *chip, const struct bb_net_filter *filte
     return control(chip, MAC_TABLE_SET, 8 + (size_t)filter->count * BB_MAC_SIZE);
 }
 
+/* It has another address than the device can be told of. */
+static bool must_pass_all(const struct virtio_net *chip)
+{
+    return chip->other_mac && !chip->virtio->legacy && !has_command(chip, NET_CTRL_MAC_ADDR);
+}
+
 /* What the device cannot sort out by itself it passes: a client gets too much rather than too
  * little. */
 static int virtio_net_set_filter(struct bb_net *net, const struct bb_net_filter *filter)
@@ -179,7 +185,9 @@ static int virtio_net_set_filter(struct bb_net *net, const struct bb_net_filter 
     if (error && net->failed)
         return -EIO;
     error = control_on(chip, RX_ALLMULTI, filter->all_multicast || error);
-    return error ? error : control_on(chip, RX_PROMISC, filter->promiscuous);
+    if (error)
+        return error;
+    return control_on(chip, RX_PROMISC, filter->promiscuous || must_pass_all(chip));
 }
 
 static int set_mac(struct virtio_net *chip)
@@ -191,7 +199,7 @@ static int set_mac(struct virtio_net *chip)
         return control(chip, MAC_ADDR_SET, BB_MAC_SIZE);
     if (chip->virtio->legacy)
         return bb_virtio_config_write(chip->virtio, CONFIG_MAC, chip->net.mac, BB_MAC_SIZE);
-    return has_command(chip, NET_CTRL_RX) ? control_on(chip, RX_PROMISC, true) : 0;
+    return 0;
 }
 
 /* ---- Start and stop ---- */
@@ -267,11 +275,22 @@ static int read_mac(struct virtio_net *chip)
     return error;
 }
 
+/* A legacy device without ANY_LAYOUT wants the header in an entry of its own. */
+static bool has_headers_apart(const struct virtio_net *chip)
+{
+    return !bb_virtio_has(chip->virtio, BB_VIRTIO_VERSION_1) &&
+           !bb_virtio_has(chip->virtio, BB_VIRTIO_ANY_LAYOUT);
+}
+
+/* Whether a received frame may be in several buffers; else it has to fit one. */
+static bool merges(const struct virtio_net *chip)
+{
+    return bb_virtio_has(chip->virtio, NET_MRG_RXBUF) && !has_headers_apart(chip);
+}
+
 static int read_mtu(struct virtio_net *chip)
 {
-    /* Without mergeable buffers a frame has to fit one. */
-    bool merges = bb_virtio_has(chip->virtio, NET_MRG_RXBUF);
-    uint16_t mtu = 1500, most = merges ? BB_NET_MAX_MTU : BB_BUFFER_SIZE - BB_NET_HEADER;
+    uint16_t mtu = 1500, most = merges(chip) ? BB_NET_MAX_MTU : BB_BUFFER_SIZE - BB_NET_HEADER;
     int error = 0;
     if (bb_virtio_has(chip->virtio, NET_MTU))
         error = bb_virtio_config_u16(chip->virtio, CONFIG_MTU, &mtu);
@@ -300,16 +319,16 @@ static int make_queue(struct virtio_net *chip, unsigned index)
     const struct bb_virtio *virtio = chip->virtio;
     struct queue *queue = &chip->queues[index];
     bool modern = bb_virtio_has(virtio, BB_VIRTIO_VERSION_1);
-    /* A legacy device without ANY_LAYOUT wants the header in an entry of its own; one without
-     * indirect descriptors knows no tables. Such rings are posted to entry by entry. */
-    bool apart = !modern && !bb_virtio_has(virtio, BB_VIRTIO_ANY_LAYOUT);
+    /* Rings with headers apart are posted to entry by entry, and so are those of a device without
+     * indirect descriptors, which knows no tables. */
+    bool apart = has_headers_apart(chip);
     queue->most = chip->net.mtu;
     queue->most_plain = queue->most < FITS ? queue->most : FITS;
     queue->header = modern || bb_virtio_has(virtio, NET_MRG_RXBUF)
                         ? sizeof(struct header)
                         : offsetof(struct header, buffers);
     queue->posted_receive = apart;
-    queue->merges = bb_virtio_has(virtio, NET_MRG_RXBUF) && !apart;
+    queue->merges = merges(chip);
     queue->receive.parts = apart ? 2 : 1;
     queue->posted_send = apart || !bb_virtio_has(virtio, BB_VIRTIO_INDIRECT_DESC);
     queue->send.parts = queue->posted_send ? PARTS : 1;

@@ -85,6 +85,16 @@ static void must_refuse(const char *step)
     (void)device_at(VIRT_PL031); /* the rest goes on */
 }
 
+/* With headers apart, frames of several buffers are not told from others. */
+static void test_mtu_of_one_legacy_buffer(void **state)
+{
+    (void)state;
+    prepare(true, (WITHOUT(NIC_ANY_LAYOUT)) | VIRTIO_SPLIT | VIRTIO_BIT(NIC_MTU));
+    nic.config.mtu = 9000;
+    start(NULL);
+    assert_int_equal(net->mtu, BB_BUFFER_SIZE - BB_NET_HEADER);
+}
+
 static void test_mtu_of_nothing(void **state)
 {
     (void)state;
@@ -221,6 +231,21 @@ static void test_filter(void **state)
     must_have_failed("no answer");
 }
 
+/* A device that cannot be told of another address passes everything, whatever the filter says. */
+static void test_filter_with_other_mac(void **state)
+{
+    struct bb_net_filter filter = {.count = 1, .groups = {{0x33, 0x33, 0, 0, 0, 1}}};
+    (void)state;
+    prepare(false, (WITHOUT(NIC_CTRL_MAC_ADDR)) | VIRTIO_SPLIT);
+    start("virtio_net.mac=02:00:00:00:00:09");
+    assert_int_equal(bb_net_open(net, &client), 0);
+    assert_true(nic.promiscuous);
+    assert_int_equal(bb_net_set_filter(net, &filter), 0);
+    assert_true(nic.promiscuous);
+    assert_int_equal(nic.groups, 1);
+    close_nic();
+}
+
 static void test_silent_from_the_start(void **state)
 {
     (void)state;
@@ -324,6 +349,7 @@ int main(void)
         cmocka_unit_test(test_conformance),
         cmocka_unit_test(test_fields),
         cmocka_unit_test(test_mtu_of_one_buffer),
+        cmocka_unit_test(test_mtu_of_one_legacy_buffer),
         cmocka_unit_test(test_mtu_of_nothing),
         cmocka_unit_test(test_no_pairs),
         cmocka_unit_test(test_too_many_pairs),
@@ -334,6 +360,7 @@ int main(void)
         cmocka_unit_test(test_link),
         cmocka_unit_test(test_restless_configuration),
         cmocka_unit_test(test_filter),
+        cmocka_unit_test(test_filter_with_other_mac),
         cmocka_unit_test(test_silent_from_the_start),
         cmocka_unit_test(test_pairs),
         cmocka_unit_test(test_one_pair_of_many),
