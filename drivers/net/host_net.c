@@ -61,10 +61,9 @@ struct host_net {
     int fd;                   /* of the TAP device */
     bool started, busy, armed, full;
     struct frames empty, received, sent;
-    unsigned reserve; /* see has_room() */
     struct slirp_timer timers[TIMERS];
     struct pollfd *list;
-    unsigned listed, room;
+    unsigned listed, room, reserve; /* see has_room() */
     struct pollfd own_list[MOST_DESCRIPTORS];
 };
 
@@ -243,7 +242,6 @@ static int slirp_looks(int index, void *context)
 
 /* ---- Looking for frames ---- */
 
-/* A look may bring several frames, which nobody can be told to keep. */
 static bool has_room(const struct host_net *self)
 {
     return self->empty.count && self->empty.count >= self->reserve;
@@ -551,16 +549,14 @@ static int host_net_refill(struct bb_net *net, unsigned queue, struct bb_buffer 
     struct host_net *self = of(net);
     unsigned taken = 0;
     int error = why_not(net, queue);
-    if (error)
-        return error;
-    for (; self->started && taken < count; taken++) {
+    for (; !error && self->started && taken < count; taken++) {
         if (self->empty.count + self->received.count >= DEPTH)
             break;
         put(&self->empty, buffers[taken]);
     }
-    if (!net->client) /* being opened: that is all which a small pool has for us */
+    if (!net->client) /* being opened: this is all that a small pool has for us */
         self->reserve = self->empty.count / 2 < RESERVE ? self->empty.count / 2 : RESERVE;
-    return (int)taken;
+    return error ? error : (int)taken;
 }
 
 static bool host_net_arm(struct bb_net *net, unsigned queue)
