@@ -5,6 +5,8 @@
  */
 #include "virtio_net.h"
 
+#include <busbar/log.h>
+
 enum { /* features, by number */
        NET_CSUM = 0,
        NET_GUEST_CSUM = 1,
@@ -181,6 +183,7 @@ static int virtio_net_set_filter(struct bb_net *net, const struct bb_net_filter 
         return -EIO;
     if (!has_command(chip, NET_CTRL_RX))
         return -ENOTSUP;
+    chip->filter = *filter;
     int error = set_groups(chip, filter);
     if (error && net->failed)
         return -EIO;
@@ -219,19 +222,26 @@ static int make_tables(struct virtio_net *chip)
     return 0;
 }
 
+/* Tells a device that was just reset what it has to know. */
+static int set_going(struct virtio_net *chip, const struct bb_net_filter *filter)
+{
+    int error = 0;
+    if (chip->net.queues > 1) {
+        chip->command.pairs = chip->net.queues;
+        error = control(chip, VQ_PAIRS_SET, 2);
+    }
+    if (!error)
+        error = virtio_net_set_filter(&chip->net, filter);
+    return !error || error == -ENOTSUP ? set_mac(chip) : error;
+}
+
 static int virtio_net_start(struct bb_net *net)
 {
     static const struct bb_net_filter none;
     struct virtio_net *chip = of(net);
     int error = make_tables(chip);
-    if (!error && net->queues > 1) {
-        chip->command.pairs = net->queues;
-        error = control(chip, VQ_PAIRS_SET, 2);
-    }
     if (!error)
-        error = virtio_net_set_filter(net, &none);
-    if (!error || error == -ENOTSUP)
-        error = set_mac(chip);
+        error = set_going(chip, &none);
     if (!error)
         set_open(chip, true);
     return error;
@@ -244,18 +254,84 @@ static void give_back(struct bb_ring *ring)
         bb_buffer_put(frame);
 }
 
+/* Nobody else's any more: a device that was not reset may write there. */
+static unsigned leave_behind(struct bb_ring *ring)
+{
+    unsigned count = 0;
+    while (bb_ring_abandon(ring))
+        count++;
+    return count;
+}
+
 /* Only a reset takes buffers from a device. It is set going again at once, to tell of its link. */
 static void virtio_net_stop(struct bb_net *net)
 {
     struct virtio_net *chip = of(net);
+    unsigned lost = 0;
     set_open(chip, false);
     (void)bb_virtio_stop(chip->virtio);
     for (unsigned i = 0; i < net->queues; i++) {
-        give_back(&chip->queues[i].receive);
-        give_back(&chip->queues[i].send);
+        if (chip->virtio->unreset)
+            lost += leave_behind(&chip->queues[i].receive);
+        else
+            give_back(&chip->queues[i].receive);
+        give_back(&chip->queues[i].send); /* is only read */
     }
+    if (lost)
+        bb_print(BB_WARNING, "%s: its reset never ended, it keeps %u buffers for good",
+                 chip->device.name, lost);
     if (!net->failed && !chip->device.removed)
         (void)bb_virtio_restart(chip->virtio);
+}
+
+/* ---- A reset on demand ---- */
+
+/* Puts what a ring held at the end of a list; returns the new end. */
+static struct bb_buffer **set_aside(struct bb_ring *ring, struct bb_buffer **end)
+{
+    struct bb_buffer *frame;
+    while ((frame = bb_ring_abandon(ring))) {
+        frame->slot = ring->index;
+        frame->next = NULL;
+        *end = frame;
+        end = &frame->next;
+    }
+    return end;
+}
+
+/* To the rings it was in; what they do not take goes back where it came from. */
+static void give_again(struct bb_net *net, struct bb_buffer *list)
+{
+    while (list) {
+        struct bb_buffer *frame = list;
+        unsigned pair = frame->slot / 2;
+        list = list->next;
+        if ((frame->slot % 2 ? virtio_net_send : virtio_net_refill)(net, pair, &frame, 1) != 1)
+            bb_buffer_put(frame);
+    }
+}
+
+/* It goes on with the same filter and buffers. Frames to be sent are sent again, some of them
+ * perhaps for the second time; what was received and not taken yet is lost: as on any network. */
+static int virtio_net_needs_reset(struct bb_virtio_client *client)
+{
+    struct virtio_net *chip = bb_container_of(client, struct virtio_net, client);
+    struct bb_net *net = &chip->net;
+    struct bb_buffer *list = NULL, **end = &list;
+    int error = bb_virtio_stop(chip->virtio);
+    if (error)
+        return error; /* the buffers are stop()'s matter */
+    for (unsigned i = 0; i < net->queues; i++)
+        end = set_aside(&chip->queues[i].send, set_aside(&chip->queues[i].receive, end));
+    error = bb_virtio_restart(chip->virtio);
+    if (!error && chip->queues[0].open && (error = set_going(chip, &chip->filter)))
+        (void)bb_virtio_fail(chip->virtio, "refuses what it took before its reset", error);
+    give_again(net, list);
+    for (unsigned i = 0; i < net->queues; i++)
+        if (chip->queues[i].armed && virtio_net_arm(net, i))
+            bb_net_ready(net, i);
+    virtio_net_changed(client); /* the link may have */
+    return error;
 }
 
 /* ---- Probe ---- */
@@ -379,6 +455,7 @@ static int virtio_net_probe(struct bb_device *device)
         (uint16_t)((bb_virtio_has(chip->virtio, NET_CSUM) ? BB_NET_SENDS_CHECKSUM : 0) |
                    (bb_virtio_has(chip->virtio, NET_GUEST_CSUM) ? BB_NET_CHECKS_CHECKSUM : 0) |
                    (status ? BB_NET_TELLS_LINK : 0));
+    chip->client.needs_reset = virtio_net_needs_reset; /* before, it just fails */
     error = read_link(chip, &chip->net.link_up);
     return error ? bb_fail(device, "status", error) : 0;
 }

@@ -57,9 +57,10 @@ struct virtio_net {
     struct bb_virtio_client client;
     struct bb_work work;
     struct queue *queues;
-    uint32_t pairs;      /* parameter: the most to use; 0: 1 */
-    bool config_changed; /* set in an interrupt */
-    bool other_mac;      /* than the device would take by itself */
+    uint32_t pairs;              /* parameter: the most to use; 0: 1 */
+    bool config_changed;         /* set in an interrupt */
+    bool other_mac;              /* than the device would take by itself */
+    struct bb_net_filter filter; /* the last one */
     struct bb_ring control;
     struct command {
         uint8_t class, command, ack;

@@ -472,16 +472,6 @@ static void test_garbage(void **state)
     }
 }
 
-static void test_needs_reset(void **state)
-{
-    (void)state;
-    open_nic(false, NIC_USUAL | VIRTIO_SPLIT);
-    model_virtio_break(&nic.device);
-    bb_poll();
-    bb_poll();
-    must_have_failed("reset");
-}
-
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -509,7 +499,6 @@ int main(void)
         cmocka_unit_test(test_segmented),
         cmocka_unit_test(test_lies),
         cmocka_unit_test(test_garbage),
-        cmocka_unit_test(test_needs_reset),
     };
     return run_apart(tests, BB_ARRAY_SIZE(tests));
 }
