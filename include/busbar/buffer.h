@@ -12,7 +12,9 @@
  * last BB_BUFFER_RESERVE bytes of that to the device, for a header of its own.
  *
  * A frame that does not fit one buffer is a chain by `more`; its owner owns them all. A stack that
- * sends from its own memory wraps it with bb_buffer_foreign(). Thread context.
+ * sends from its own memory wraps it with bb_buffer_foreign().
+ *
+ * Thread context, and one core at a time: the pool is plain memory, without a lock.
  */
 #ifndef BUSBAR_BUFFER_H
 #define BUSBAR_BUFFER_H

@@ -17,8 +17,11 @@
  *     while (bb_net_arm(net, 0));                      // false: client->ready() tells of more
  *
  * A frame is destination (6 bytes), source (6), type (2) and payload, without the check sequence:
- * 14 to mtu + 14 bytes; the device pads short ones. Thread context; one core at a time for each
- * queue. Devices get the names net0, net1 ... in binding order, unless the tree has an alias.
+ * 14 to mtu + 14 bytes; the device pads short ones. Devices get the names net0, net1 ... in binding
+ * order, unless the tree has an alias.
+ *
+ * Thread context, and one core at a time for a whole device and the pool of buffers: a queue's state
+ * is apart from every other's, but the device's counters and the pool are plain memory.
  */
 #ifndef BUSBAR_NET_H
 #define BUSBAR_NET_H
