@@ -20,8 +20,8 @@
  * 14 to mtu + 14 bytes; the device pads short ones. Devices get the names net0, net1 ... in binding
  * order, unless the tree has an alias.
  *
- * Thread context, and one core at a time for a whole device and the pool of buffers: a queue's state
- * is apart from every other's, but the device's counters and the pool are plain memory.
+ * Thread context, and one core at a time for a whole device and the pool of buffers: the state of a
+ * queue is apart from every other's, but the device's counters and the pool are plain memory.
  */
 #ifndef BUSBAR_NET_H
 #define BUSBAR_NET_H
