@@ -126,8 +126,11 @@ EFI_STATUS FatAccessCache(FAT_VOLUME *volume, CACHE_DATA_TYPE type, IO_MODE mode
     EFI_STATUS status = EFI_SUCCESS;
     struct fat *fat = bb_container_of(volume->DiskIo, struct fat, disk);
     (void)task;
-    if (bb_mount_charge(fat->mount, size))
+    int error = bb_mount_charge(fat->mount, size);
+    if (error) {
+        fat->error = fat->error ? fat->error : error;
         return EFI_VOLUME_CORRUPTED;
+    }
     for (; copies && !EFI_ERROR(status); copies--, offset += volume->FatSize)
         status = offset > volume->VolumeSize || size > volume->VolumeSize - offset
                      ? EFI_VOLUME_CORRUPTED

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * FAT (Microsoft Extensible Firmware Initiative FAT32 File System Specification 1.03) through EDK
- * II's driver. After each of its calls everything is on the device, and the volume marked as sound.
+ * II's driver. After close, sync and unmount everything is on the device, and the volume marked as
+ * sound.
  */
 #include <string.h>
 
@@ -9,14 +10,17 @@
 
 #include "fat.h"
 
+/* The driver says nothing of what fails while it cleans up: closing a file always succeeds. */
 static int bb_fat_error(struct fat *fat, EFI_STATUS status)
 {
     int error = fat->error;
     fat->error = 0;
-    if (!EFI_ERROR(status))
-        return status == EFI_WARN_DELETE_FAILURE ? -EPERM : 0;
+    if (error && status == EFI_SUCCESS && !fat->failed)
+        fat->failed = error;
     if (error)
         return error;
+    if (!EFI_ERROR(status))
+        return status == EFI_WARN_DELETE_FAILURE ? -EPERM : 0;
     switch (status) {
     case EFI_NOT_FOUND:
         return -ENOENT;
@@ -46,6 +50,13 @@ static EFI_STATUS remember(struct fat *fat, int error)
     return error ? EFI_DEVICE_ERROR : EFI_SUCCESS;
 }
 
+static EFI_STATUS remember_write(struct fat *fat, int error)
+{
+    if (error && !fat->failed)
+        fat->failed = error;
+    return remember(fat, error);
+}
+
 static EFI_STATUS EFIAPI read_disk(EFI_DISK_IO_PROTOCOL *disk, UINT32 media, UINT64 offset,
                                    UINTN size, VOID *data)
 {
@@ -59,13 +70,13 @@ static EFI_STATUS EFIAPI write_disk(EFI_DISK_IO_PROTOCOL *disk, UINT32 media, UI
 {
     struct fat *fat = bb_container_of(disk, struct fat, disk);
     (void)media;
-    return remember(fat, bb_mount_write(fat->mount, offset, data, size));
+    return remember_write(fat, bb_mount_write(fat->mount, offset, data, size));
 }
 
 static EFI_STATUS EFIAPI flush_disk(EFI_BLOCK_IO_PROTOCOL *block)
 {
     struct fat *fat = bb_container_of(block, struct fat, block);
-    return remember(fat, bb_mount_flush(fat->mount));
+    return remember_write(fat, bb_mount_flush(fat->mount));
 }
 
 /* ---- Mounts ---- */
@@ -81,15 +92,18 @@ static bool recognises(const uint8_t *start)
 
 static unsigned volumes; /* in use */
 
-static void drop(struct fat *fat)
+/* Frees everything; what went wrong with it. */
+static int drop(struct fat *fat)
 {
     if (fat->root)
         (void)fat->root->Close(fat->root);
     if (fat->volume)
         (void)FatAbandonVolume(fat->volume);
+    int error = fat->error;
     bb_file_free(fat);
     if (--volumes == 0)
         bb_fat_free_rest();
+    return error;
 }
 
 static int mount_fat(struct bb_mount *mount)
@@ -112,7 +126,7 @@ static int mount_fat(struct bb_mount *mount)
     if (!error && fat->volume->VolumeSize > bb_block_bytes(mount->block))
         error = -EPROTO;
     if (error) {
-        drop(fat);
+        (void)drop(fat);
         return error;
     }
     if (fat->volume->FatType != Fat12 && fat->volume->NotDirtyValue == fat->volume->DirtyValue)
@@ -121,18 +135,38 @@ static int mount_fat(struct bb_mount *mount)
     return 0;
 }
 
+static FAT_OFILE *file_of(EFI_FILE_PROTOCOL *handle)
+{
+    return IFILE_FROM_FHAND(handle)->OFile;
+}
+
+/* The driver's own flush writes no entry of an open file below the one that it is told of. */
+static EFI_STATUS flush_open(FAT_OFILE *file)
+{
+    EFI_STATUS first = FatOFileFlush(file);
+    LIST_ENTRY *head = &file->ChildHead;
+    for (LIST_ENTRY *link = head->ForwardLink; link != head; link = link->ForwardLink) {
+        EFI_STATUS status = flush_open(OFILE_FROM_CHILDLINK(link));
+        first = EFI_ERROR(first) ? first : status;
+    }
+    return first;
+}
+
 static int sync_fat(struct bb_mount *mount)
 {
     struct fat *fat = mount->state;
-    int error = bb_fat_error(fat, fat->root->Flush(fat->root));
-    return error ? error : bb_mount_flush(mount);
+    EFI_STATUS entries = flush_open(file_of(fat->root));
+    EFI_STATUS status = fat->root->Flush(fat->root);
+    (void)flush_disk(&fat->block);
+    int error = bb_fat_error(fat, EFI_ERROR(entries) ? entries : status);
+    return fat->failed ? fat->failed : error;
 }
 
 static int unmount_fat(struct bb_mount *mount)
 {
     int error = mount->read_only ? 0 : sync_fat(mount);
-    drop(mount->state);
-    return error;
+    int dropped = drop(mount->state);
+    return error || mount->read_only ? error : dropped;
 }
 
 static int space_fat(struct bb_mount *mount, uint64_t *total, uint64_t *free)
@@ -166,15 +200,16 @@ static int open_at(struct fat *fat, const char *path, UINT64 mode, UINT64 attrib
     if (!text)
         return -ENOMEM;
     int error = bb_fat_path(path, text);
-    if (!error)
-        error = bb_fat_error(fat, fat->root->Open(fat->root, handle, text, mode, attributes));
+    if (!error) {
+        EFI_STATUS status = fat->root->Open(fat->root, handle, text, mode, attributes);
+        error = bb_fat_error(fat, status);
+        if (error && !EFI_ERROR(status)) { /* it is open, and yet something failed */
+            (void)(*handle)->Close(*handle);
+            (void)bb_fat_error(fat, EFI_SUCCESS);
+        }
+    }
     bb_file_free(text);
     return error;
-}
-
-static FAT_OFILE *file_of(EFI_FILE_PROTOCOL *handle)
-{
-    return IFILE_FROM_FHAND(handle)->OFile;
 }
 
 static bool is_directory(EFI_FILE_PROTOCOL *handle)
@@ -184,8 +219,8 @@ static bool is_directory(EFI_FILE_PROTOCOL *handle)
 
 static int close_at(struct fat *fat, EFI_FILE_PROTOCOL *handle, int error)
 {
-    EFI_STATUS status = handle->Close(handle);
-    return error ? error : bb_fat_error(fat, status);
+    int closed = bb_fat_error(fat, handle->Close(handle));
+    return error ? error : closed;
 }
 
 static void describe(const EFI_FILE_INFO *about, struct bb_file_info *info)

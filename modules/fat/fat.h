@@ -14,7 +14,8 @@ struct fat {
     struct bb_mount *mount;
     FAT_VOLUME *volume;
     EFI_FILE_PROTOCOL *root;
-    int error; /* the device's, where the driver only knows that there was one */
+    int error;  /* the device's, in the call at work: the driver only knows that there was one */
+    int failed; /* the first that may have cost what was to be written: this does not pass */
 };
 
 /* ---- uefi.c: what the driver finds in a UEFI ---- */

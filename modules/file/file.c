@@ -13,10 +13,16 @@ static struct bb_mount mounts[MOUNTS];
 static struct bb_file files[FILES];
 static bool busy; /* a call is at work, and waits for a device */
 
+/* Without a state, a mount is still waiting for its device to say what it holds. */
+static bool is_mounted(const struct bb_mount *mount)
+{
+    return mount->used && mount->state;
+}
+
 static struct bb_mount *find(const char *name, size_t length)
 {
     for (size_t i = 0; i < MOUNTS; i++)
-        if (mounts[i].used && strlen(mounts[i].name) == length &&
+        if (is_mounted(&mounts[i]) && strlen(mounts[i].name) == length &&
             strncmp(mounts[i].name, name, length) == 0)
             return &mounts[i];
     return NULL;
@@ -158,7 +164,7 @@ bool bb_file_space(unsigned index, struct bb_file_space *space)
 {
     for (size_t i = 0; i < MOUNTS; i++) {
         struct bb_mount *mount = &mounts[i];
-        if (!mount->used || index--)
+        if (!is_mounted(mount) || index--)
             continue;
         *space = (struct bb_file_space){.type = mount->type->name,
                                         .name = mount->name,

@@ -98,12 +98,87 @@ static void test_full_medium(void **state)
     clean_up();
 }
 
+/* The driver holds back what closing is to write, and says nothing when it cannot. */
+static void test_failing_close(void **state)
+{
+    (void)state;
+    struct bb_file *file;
+    static uint8_t data[3000];
+    make("-F 12", 7, 512);
+    mount();
+    assert_int_equal(bb_file_open("d:/lost", BB_FILE_WRITE | BB_FILE_CREATE, &file), 0);
+    for (unsigned i = 0; i < 60; i++)
+        assert_int_equal(bb_file_write(file, data, sizeof(data)), sizeof(data));
+    image.left = 1;
+    assert_int_equal(bb_file_close(file), -EIO);
+    image.left = 0;
+    assert_int_equal(entries("d:"), 1); /* the next call is not blamed */
+    assert_int_equal(bb_file_sync("d"), -EIO);
+    assert_int_equal(bb_file_sync("d"), -EIO);
+    assert_int_equal(bb_file_unmount("d"), -EIO);
+    mount(); /* it is over with that mount */
+    assert_int_equal(bb_file_unmount("d"), 0);
+    clean_up();
+}
+
+/* What sync says holds for files that are still open. */
+static void test_sync_of_open_files(void **state)
+{
+    (void)state;
+    struct bb_file *file;
+    static const uint8_t data[3000];
+    make("-F 16", 32, 512);
+    mount();
+    assert_int_equal(bb_file_make_directory("d:/in"), 0);
+    assert_int_equal(bb_file_open("d:/in/open", BB_FILE_WRITE | BB_FILE_CREATE, &file), 0);
+    assert_int_equal(bb_file_write(file, data, sizeof(data)), sizeof(data));
+    assert_int_equal(bb_file_sync("d"), 0);
+    static struct image copy;
+    struct bb_file_info info;
+    uint8_t *bytes = malloc(image.size);
+    memcpy(bytes, image.bytes, image.size);
+    image_start(&copy, bytes, image.size, 512);
+    assert_int_equal(bb_file_mount_types(types, &copy.block, "e", BB_FILE_READ_ONLY), 0);
+    assert_int_equal(bb_file_stat("e:/in/open", &info), 0);
+    assert_int_equal(info.size, sizeof(data));
+    assert_int_equal(bb_file_unmount("e"), 0);
+    free(bytes);
+    assert_int_equal(bb_file_close(file), 0);
+    judge();
+    clean_up();
+}
+
+static void look(void)
+{
+    struct bb_file_space space;
+    assert_false(bb_file_space(0, &space));
+    assert_int_equal(bb_file_unmount("d"), -ENOENT);
+    assert_int_equal(bb_file_sync("d"), -ENOENT);
+}
+
+/* A mount that waits for its device is none yet. */
+static void test_early_looks(void **state)
+{
+    (void)state;
+    make("-F 12", 2, 512);
+    image.meanwhile = look;
+    mount();
+    image.meanwhile = NULL;
+    judge();
+    clean_up();
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_fat12),       cmocka_unit_test(test_fat16),
-        cmocka_unit_test(test_fat32),       cmocka_unit_test(test_large_device_blocks),
+        cmocka_unit_test(test_fat12),
+        cmocka_unit_test(test_fat16),
+        cmocka_unit_test(test_fat32),
+        cmocka_unit_test(test_large_device_blocks),
         cmocka_unit_test(test_full_medium),
+        cmocka_unit_test(test_failing_close),
+        cmocka_unit_test(test_sync_of_open_files),
+        cmocka_unit_test(test_early_looks),
     };
     return run_apart(tests, BB_ARRAY_SIZE(tests));
 }

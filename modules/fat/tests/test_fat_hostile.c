@@ -75,12 +75,28 @@ static void test_failing_device(void **state)
     free(bytes);
 }
 
+/* One request fails, whichever it is, and the file system is still mounted. */
+static void test_one_fault(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *options;
+        unsigned size;
+    } kinds[] = {{"-F 12", 1440}, {"-F 16 -s 1", 4096}, {"-F 32 -s 1", 36000}};
+    for (size_t i = 0; i < BB_ARRAY_SIZE(kinds); i++) {
+        size_t size;
+        uint8_t *bytes = make(kinds[i].options, kinds[i].size, &size);
+        hostile_faults(types, bytes, size);
+        free(bytes);
+    }
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_fat12),          cmocka_unit_test(test_fat16),
         cmocka_unit_test(test_fat32),          cmocka_unit_test(test_truncated),
-        cmocka_unit_test(test_failing_device),
+        cmocka_unit_test(test_failing_device), cmocka_unit_test(test_one_fault),
     };
     return run_apart(tests, BB_ARRAY_SIZE(tests));
 }

@@ -165,6 +165,129 @@ static void hostile_fill(const struct bb_file_type *const *types, uint8_t *bytes
     assert_int_equal(bb_file_unmount("d"), 0);
 }
 
+/* ---- A device that fails once ---- */
+
+struct fault {
+    struct image image;
+    bool reported;
+};
+
+/* What a call answers: an error only after the fault. With the call the fault is over. */
+static bool fault_note(struct fault *fault, int result)
+{
+    if (result < 0) {
+        assert_true(fault->image.failed);
+        fault->reported = true;
+    }
+    if (fault->image.failed)
+        fault->image.left = 0;
+    return result >= 0;
+}
+
+static void fault_write(struct fault *fault, struct bb_file *file, int letter, size_t size)
+{
+    static char data[20000];
+    assert_true(size <= sizeof(data));
+    memset(data, letter, size);
+    for (size_t done = 0; done < size;) {
+        int count = bb_file_write(file, data + done, size - done);
+        if (!fault_note(fault, count))
+            return;
+        assert_true(count > 0);
+        done += (size_t)count;
+    }
+}
+
+static void fault_make(struct fault *fault, const char *path, unsigned pieces)
+{
+    struct bb_file *file;
+    if (!fault_note(fault, bb_file_open(path, BB_FILE_WRITE | BB_FILE_CREATE, &file)))
+        return;
+    for (unsigned i = 0; i < pieces; i++)
+        fault_write(fault, file, 'w', 1500);
+    (void)fault_note(fault, bb_file_close(file));
+}
+
+static void fault_work(struct fault *fault)
+{
+    struct bb_file *file;
+    (void)fault_note(fault, bb_file_make_directory("d:/made"));
+    fault_make(fault, "d:/made/file", 10);
+    (void)fault_note(fault, bb_file_rename("d:/made/file", "d:/file"));
+    if (fault_note(fault, bb_file_open("d:/large", BB_FILE_READ | BB_FILE_WRITE, &file))) {
+        (void)bb_file_seek(file, 5000);
+        fault_write(fault, file, 'y', 3000);
+        (void)fault_note(fault, bb_file_truncate(file, 7000));
+        (void)fault_note(fault, bb_file_close(file));
+    }
+    (void)fault_note(fault, bb_file_remove("d:/sub/deep/one"));
+    (void)fault_note(fault, bb_file_remove("d:/sub/a name that takes some room 3"));
+    fault_make(fault, "d:/made/last", 64); /* more than a cache holds */
+}
+
+static void fault_must_hold(const char *path, int first, size_t change, int then, size_t size)
+{
+    static char data[96001];
+    struct bb_file *file;
+    assert_int_equal(bb_file_open(path, BB_FILE_READ, &file), 0);
+    assert_int_equal(bb_file_size(file), size);
+    assert_int_equal(bb_file_read(file, data, sizeof(data)), size);
+    for (size_t i = 0; i < size; i++)
+        assert_int_equal(data[i], i < change ? first : then);
+    assert_int_equal(bb_file_close(file), 0);
+}
+
+/* Fails one request, or all from it to the end of the call that makes it; false: there are not so
+ * many. A call says so before the file system is unmounted, or all is there. */
+static bool fault_at(const struct bb_file_type *const *types, uint8_t *bytes, size_t size,
+                     unsigned long request, bool once)
+{
+    static struct fault fault;
+    struct bb_file_info info;
+    fault.reported = false;
+    image_start(&fault.image, bytes, size, 512);
+    fault.image.left = request;
+    fault.image.once = once;
+    alarm(60);
+    if (fault_note(&fault, bb_file_mount_types(types, &fault.image.block, "d", 0))) {
+        fault_work(&fault);
+        (void)fault_note(&fault, bb_file_sync("d"));
+        (void)fault_note(&fault, bb_file_unmount("d"));
+    }
+    alarm(0);
+    assert_int_equal(hostile_used, 0);
+    bool failed = fault.image.failed;
+    fault.image.left = 0;
+    if (!fault.reported) {
+        assert_int_equal(bb_file_mount_types(types, &fault.image.block, "d", 0), 0);
+        fault_must_hold("d:/file", 'w', 15000, 'w', 15000);
+        fault_must_hold("d:/made/last", 'w', 96000, 'w', 96000);
+        fault_must_hold("d:/large", 'x', 5000, 'y', 7000);
+        assert_int_equal(bb_file_stat("d:/made", &info), 0);
+        assert_int_equal(bb_file_stat("d:/made/file", &info), -ENOENT);
+        assert_int_equal(bb_file_stat("d:/sub/deep/one", &info), -ENOENT);
+        assert_int_equal(bb_file_stat("d:/sub/a name that takes some room 3", &info), -ENOENT);
+        assert_int_equal(bb_file_unmount("d"), 0);
+    }
+    return failed;
+}
+
+/* Each request in turn. */
+static void hostile_faults(const struct bb_file_type *const *types, const uint8_t *sound,
+                           size_t size)
+{
+    uint8_t *bytes = malloc(size);
+    assert_non_null(bytes);
+    for (unsigned once = 0; once < 2; once++) {
+        unsigned long request = 0;
+        do
+            memcpy(bytes, sound, size);
+        while (fault_at(types, bytes, size, ++request, once));
+        assert_true(request > 50);
+    }
+    free(bytes);
+}
+
 /* `rounds` times: some bytes changed where the image holds something. */
 static void hostile_mutate(const struct bb_file_type *const *types, const uint8_t *sound,
                            size_t size, unsigned rounds, uint32_t seed)

@@ -17,14 +17,20 @@ struct image {
     uint8_t *bytes;
     size_t size;
     unsigned long left; /* requests until every one fails; 0: none does */
+    bool once;          /* only that one fails */
+    bool failed;        /* one did */
     unsigned long writes;
+    void (*meanwhile)(void); /* called while a request is under way */
 };
 
 static int image_run(struct image *image, struct bb_block_request *request)
 {
     uint8_t *at = image->bytes + request->block * image->block.block_size;
+    if (image->meanwhile)
+        image->meanwhile();
     if (image->left && --image->left == 0) {
-        image->left = 1;
+        image->left = image->once ? 0 : 1;
+        image->failed = true;
         return -EIO;
     }
     for (unsigned i = 0; i < request->segment_count; i++) {
