@@ -263,6 +263,6 @@ int bb_ext4_truncate(struct bb_file *file, uint64_t size)
     stretch(fs, false);
     open->inode = *ext2fs_file_get_inode(handle);
     file->size = EXT2_I_SIZE(&open->inode);
-    (void)ext2fs_file_close(handle);
-    return error;
+    int closed = bb_ext4_error(ext2fs_file_close(handle));
+    return error ? error : closed;
 }

@@ -62,7 +62,6 @@ int bb_ext4_rename(struct bb_mount *mount, const char *from, const char *to);
 /* An open file. */
 struct ext4_file {
     ext2_ino_t number;
-    bool touched; /* the inode's times are to be written */
     struct ext2_inode inode;
 };
 
