@@ -13,6 +13,7 @@ enum {
 _Static_assert(STRIDE == 2048, "buffers end with their cache lines");
 
 static struct bb_buffer *first_free;
+static uint8_t *pool;
 static unsigned free_count, all_count;
 
 /* What `net.buffers` says, or `count`. */
@@ -42,6 +43,7 @@ int bb_buffer_pool(unsigned count)
     uint8_t *memory = bb_arena_alloc((size_t)count * STRIDE, BB_BUFFER_FIELDS);
     if (!memory)
         return -ENOMEM;
+    pool = memory;
     for (all_count = count; free_count < count; free_count++) {
         struct bb_buffer *buffer =
             (struct bb_buffer *)(void *)(memory + (size_t)(count - 1 - free_count) * STRIDE);
@@ -86,4 +88,12 @@ void bb_buffer_put(struct bb_buffer *buffer)
 unsigned bb_buffer_free(void)
 {
     return free_count;
+}
+
+struct bb_buffer *bb_buffer_of(const void *byte)
+{
+    uintptr_t offset = (uintptr_t)byte - (uintptr_t)pool;
+    return offset < (uintptr_t)all_count * STRIDE
+               ? (struct bb_buffer *)(void *)(pool + offset / STRIDE * STRIDE)
+               : NULL;
 }

@@ -70,6 +70,8 @@ struct bb_buffer *bb_buffer_get(void);
 /* Gives back a buffer, or a whole chain. */
 void bb_buffer_put(struct bb_buffer *buffer);
 unsigned bb_buffer_free(void); /* how many the pool has left */
+/* The buffer of the pool that this byte is in, whoever has it, or NULL. */
+struct bb_buffer *bb_buffer_of(const void *byte);
 
 /* The start of the memory that a buffer of the pool has, head room included. */
 static inline uint8_t *bb_buffer_memory(struct bb_buffer *buffer)

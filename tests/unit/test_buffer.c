@@ -21,12 +21,15 @@ static void test_pool(void **state)
     start(NULL);
     assert_null(bb_buffer_get());
     assert_int_equal(bb_buffer_free(), 0);
+    assert_null(bb_buffer_of(all));
+    assert_null(bb_buffer_of(NULL));
     assert_int_equal(bb_buffer_pool(0), -EINVAL);
     size_t before = bb_arena_used();
     assert_int_equal(bb_buffer_pool(20), 0);
     assert_true(bb_arena_used() - before < 21 * 2048);
     assert_int_equal(bb_buffer_pool(40), 0); /* it is there already */
     assert_int_equal(bb_buffer_free(), 20);
+    assert_null(bb_buffer_of(all));
     for (unsigned i = 0; i < 20; i++) {
         all[i] = bb_buffer_get();
         assert_non_null(all[i]);
@@ -36,6 +39,9 @@ static void test_pool(void **state)
         assert_true(all[i]->shape == BB_BUFFER_SHAPE(0));
         assert_null(all[i]->more);
         assert_null(all[i]->put);
+        assert_ptr_equal(bb_buffer_of(all[i]->data), all[i]);
+        assert_ptr_equal(bb_buffer_of(bb_buffer_memory(all[i])), all[i]);
+        assert_ptr_equal(bb_buffer_of(all[i]->data + BB_BUFFER_SIZE - 1), all[i]);
         memset(bb_buffer_memory(all[i]), (int)i, BB_BUFFER_HEADROOM + BB_BUFFER_SIZE);
     }
     assert_null(bb_buffer_get());
