@@ -8,7 +8,16 @@
 #include <busbar/app.h>
 #include <busbar/tcpip.h>
 
-enum { PORT = 7, HOLD = 16 * TCP_MSS };
+enum {
+    PORT = 7,
+    HOLD = 16 * TCP_MSS,
+    PACKETS = 24, /* that one connection may hold, however little is in them */
+    SCARCE = 32,  /* buffers left, from which on none may hold more than FEW */
+    FEW = 2,
+    PATIENCE = 30, /* seconds in which another side must take LEAST bytes, or all there is */
+    LEAST = 1024,
+    SECOND = 1000 / (2 * TCP_TMR_INTERVAL), /* in the units of tcp_poll() */
+};
 
 /* What waits to be sent back is a chain of packets; the front of it is with TCP already. */
 struct echo {
@@ -17,21 +26,41 @@ struct echo {
     uint32_t queued;     /* bytes of the chain that tcp_write() took */
     uint32_t total;      /* bytes of the chain */
     uint16_t owed;       /* bytes by which the other side's window is still to be opened */
+    uint16_t taken;      /* bytes acknowledged since `seconds` began */
+    uint8_t seconds;     /* that something waits to be acknowledged */
     bool ended;          /* the other side will send no more */
 };
 
 static struct echo echoes[64];
 
-static void leave(struct echo *echo)
+static struct tcp_pcb *detach(struct echo *echo)
 {
-    tcp_arg(echo->pcb, NULL);
-    tcp_recv(echo->pcb, NULL);
-    tcp_sent(echo->pcb, NULL);
-    tcp_err(echo->pcb, NULL);
-    tcp_poll(echo->pcb, NULL, 0);
-    if (tcp_close(echo->pcb) != ERR_OK)
-        tcp_abort(echo->pcb);
-    echo->pcb = NULL;
+    struct tcp_pcb *pcb = echo->pcb;
+    tcp_arg(pcb, NULL);
+    tcp_recv(pcb, NULL);
+    tcp_sent(pcb, NULL);
+    tcp_err(pcb, NULL);
+    tcp_poll(pcb, NULL, 0);
+    if (echo->chain)
+        pbuf_free(echo->chain);
+    *echo = (struct echo){0};
+    return pcb;
+}
+
+/* Both return what a callback must tell lwIP. */
+static err_t drop(struct echo *echo)
+{
+    tcp_abort(detach(echo));
+    return ERR_ABRT;
+}
+
+static err_t leave(struct echo *echo)
+{
+    struct tcp_pcb *pcb = detach(echo);
+    if (tcp_close(pcb) == ERR_OK)
+        return ERR_OK;
+    tcp_abort(pcb);
+    return ERR_ABRT;
 }
 
 /* While little waits, the other side may send on at once: a window that stays the same is also what
@@ -45,7 +74,7 @@ static void open_window(struct echo *echo)
 }
 
 /* Hands TCP as much of the chain as it takes now; the rest waits for acknowledgements. */
-static void send_more(struct echo *echo)
+static err_t send_more(struct echo *echo)
 {
     uint32_t at = 0;
     for (struct pbuf *p = echo->chain; p; at += p->len, p = p->next) {
@@ -61,8 +90,14 @@ static void send_more(struct echo *echo)
             break;
     }
     tcp_output(echo->pcb);
-    if (echo->ended && !echo->chain)
-        leave(echo);
+    return echo->ended && !echo->chain ? leave(echo) : ERR_OK;
+}
+
+/* A client that sends small packets and acknowledges none would soon hold all buffers there are. */
+static bool has_room(const struct echo *echo, const struct pbuf *p)
+{
+    unsigned most = bb_buffer_free() < SCARCE ? FEW : PACKETS;
+    return !echo->chain || pbuf_clen(echo->chain) + pbuf_clen(p) <= most;
 }
 
 static err_t received(void *context, struct tcp_pcb *pcb, struct pbuf *p, err_t error)
@@ -71,6 +106,8 @@ static err_t received(void *context, struct tcp_pcb *pcb, struct pbuf *p, err_t 
     (void)pcb, (void)error;
     if (!p) {
         echo->ended = true;
+    } else if (!has_room(echo, p)) {
+        return ERR_MEM; /* lwIP keeps it, and lets no more come, until there is room */
     } else {
         echo->total += p->tot_len;
         echo->owed = (uint16_t)(echo->owed + p->tot_len);
@@ -80,8 +117,7 @@ static err_t received(void *context, struct tcp_pcb *pcb, struct pbuf *p, err_t 
         else
             echo->chain = p;
     }
-    send_more(echo);
-    return ERR_OK;
+    return send_more(echo);
 }
 
 /* The other side has it: its buffers are free again. */
@@ -92,17 +128,25 @@ static err_t sent(void *context, struct tcp_pcb *pcb, u16_t size)
     echo->queued -= size;
     echo->total -= size;
     (void)pcb;
+    if (!echo->chain || echo->taken + size >= LEAST)
+        echo->seconds = 0, echo->taken = 0;
+    else
+        echo->taken = (uint16_t)(echo->taken + size);
     open_window(echo);
-    send_more(echo);
-    return ERR_OK;
+    return send_more(echo);
 }
 
-/* Memory may have been short when there was something to send. */
-static err_t retry(void *context, struct tcp_pcb *pcb)
+/* Once a second. Memory may have been short when there was something to send; and who takes nothing
+ * does not keep it for ever. */
+static err_t look_after(void *context, struct tcp_pcb *pcb)
 {
+    struct echo *echo = (struct echo *)context;
     (void)pcb;
-    send_more((struct echo *)context);
-    return ERR_OK;
+    if (!echo->chain)
+        echo->seconds = 0;
+    else if (++echo->seconds >= PATIENCE)
+        return drop(echo);
+    return send_more(echo);
 }
 
 static void failed(void *context, err_t error)
@@ -127,7 +171,7 @@ static err_t accepted(void *context, struct tcp_pcb *pcb, err_t error)
         tcp_recv(pcb, received);
         tcp_sent(pcb, sent);
         tcp_err(pcb, failed);
-        tcp_poll(pcb, retry, 1);
+        tcp_poll(pcb, look_after, SECOND);
         return ERR_OK;
     }
     return ERR_MEM; /* all are taken: this one is refused */

@@ -44,7 +44,8 @@ struct bb_tcpip_config {
  * without a device, -EBUSY when it is open, -EINVAL for text that is no address, -ENOSPC when too
  * many are started, -ENOMEM, -EIO. */
 int bb_tcpip_start(struct bb_net *net, const struct bb_tcpip_config *config);
-/* Gives the DHCP lease back, ends connections, closes the device. */
+/* Gives the DHCP lease back, ends connections, closes the device; in a callback of lwIP, as soon as
+ * that has returned. */
 void bb_tcpip_stop(struct bb_net *net);
 
 enum { BB_TCPIP_IPV4 = 1, BB_TCPIP_IPV6 = 2 /* one that goes beyond the link */ };

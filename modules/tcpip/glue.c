@@ -26,6 +26,8 @@ enum {
     TCP_CHECKSUM = 16, /* offset in it */
     PROTOCOL_TCP = 6,
     PROTOCOL_UDP = 17,
+    SPARE = 128, /* bytes of a frame that may be copied when buffers are out */
+    COPIES = 64, /* of frames with data, so that who keeps them cannot have all memory */
 };
 
 struct bb_tcpip_stats bb_tcpip_counters;
@@ -35,7 +37,15 @@ static bool refused; /* a frame, since descriptors were out: lwIP keeps it, and 
 _Static_assert(sizeof(struct pbuf_custom) <= BB_BUFFER_HEADROOM - BB_BUFFER_RESERVE,
                "a packet's own fields fit the head room");
 
+static bool is_alive(const struct interface *it)
+{
+    return it->net && !it->dead && !it->ending;
+}
+
 /* ---- Receiving ---- */
+
+static const char is_packet; /* the `context` of a buffer that lwIP has */
+static unsigned copies;
 
 static void free_received(struct pbuf *p)
 {
@@ -51,19 +61,42 @@ static struct pbuf *packet_of(struct bb_buffer *buffer)
     if (buffer->data < memory + sizeof *custom || buffer->length > UINT16_MAX)
         return NULL;
     buffer->more = NULL;
+    buffer->context = (void *)(uintptr_t)&is_packet;
     custom->custom_free_function = free_received;
     return pbuf_alloced_custom(PBUF_RAW, (u16_t)buffer->length, PBUF_RAM, custom, buffer->data,
                                (u16_t)buffer->length);
 }
 
+static void free_copy(struct pbuf *p)
+{
+    ((struct pbuf_custom *)(void *)p)->custom_free_function = NULL;
+    copies--;
+    bb_tcpip_free(p);
+}
+
+/* The frame stays the caller's. */
+static struct pbuf *copy_of(const struct bb_buffer *frame)
+{
+    uint32_t length = bb_buffer_length(frame);
+    struct pbuf_custom *custom =
+        length <= UINT16_MAX ? (struct pbuf_custom *)bb_tcpip_alloc(sizeof *custom + length) : NULL;
+    if (!custom)
+        return NULL;
+    uint8_t *at = (uint8_t *)(custom + 1);
+    struct pbuf *p =
+        pbuf_alloced_custom(PBUF_RAW, (u16_t)length, PBUF_RAM, custom, at, (u16_t)length);
+    custom->custom_free_function = free_copy;
+    for (const struct bb_buffer *part = frame; part; at += part->length, part = part->more)
+        memcpy(at, part->data, part->length);
+    copies++;
+    bb_tcpip_counters.copied++;
+    return p;
+}
+
 static struct pbuf *copy_in(struct bb_buffer *frame)
 {
-    uint32_t length = bb_buffer_length(frame), done = 0;
-    struct pbuf *p = length <= UINT16_MAX ? pbuf_alloc(PBUF_RAW, (u16_t)length, PBUF_RAM) : NULL;
-    for (struct bb_buffer *part = frame; p && part; done += part->length, part = part->more)
-        pbuf_take_at(p, part->data, (u16_t)part->length, (u16_t)done);
+    struct pbuf *p = copy_of(frame);
     bb_buffer_put(frame);
-    bb_tcpip_counters.copied++;
     return p;
 }
 
@@ -104,17 +137,37 @@ static bool is_whole(const struct bb_buffer *frame)
            (data[20] == PROTOCOL_TCP || data[20] == PROTOCOL_UDP);
 }
 
-static void take_frame(struct interface *it, struct bb_buffer *frame)
+/* A segment that says no more than what arrived, or that a connection ends: it is not kept. */
+static bool is_bare(const struct bb_buffer *frame)
+{
+    const uint8_t *data = frame->data;
+    unsigned payload, start;
+    if (frame->length >= BB_NET_HEADER + IPV4_HEADER + TCP_HEADER && data[12] == 8 &&
+        data[13] == 0) {
+        start = BB_NET_HEADER + (data[14] & 15u) * 4;
+        payload = (unsigned)(data[16] << 8 | data[17]) - (start - BB_NET_HEADER);
+        if (data[23] != PROTOCOL_TCP || data[20] & 0x3f || data[21])
+            return false;
+    } else if (frame->length >= BB_NET_HEADER + IPV6_HEADER + TCP_HEADER && data[12] == 0x86 &&
+               data[13] == 0xdd && data[20] == PROTOCOL_TCP) {
+        start = BB_NET_HEADER + IPV6_HEADER;
+        payload = (unsigned)(data[18] << 8 | data[19]);
+    } else {
+        return false;
+    }
+    return frame->length >= start + TCP_HEADER && payload == (data[start + 12] >> 4) * 4u;
+}
+
+static void give_packet(struct interface *it, struct pbuf *p, bool checked)
 {
     struct netif *netif = &it->netif;
     u16_t flags = netif->chksum_flags;
-    if (frame->flags & BB_BUFFER_CHECKSUM_GOOD && is_whole(frame)) {
+    if (checked) {
         netif->chksum_flags =
             (u16_t)(flags & ~(NETIF_CHECKSUM_CHECK_TCP | NETIF_CHECKSUM_CHECK_UDP));
         bb_tcpip_counters.offloaded++;
     }
-    struct pbuf *p = packet_of_frame(frame);
-    if (p && netif->input(p, netif) != ERR_OK)
+    if (netif->input(p, netif) != ERR_OK)
         pbuf_free(p);
     netif->chksum_flags |= flags & (NETIF_CHECKSUM_CHECK_TCP | NETIF_CHECKSUM_CHECK_UDP);
 }
@@ -137,28 +190,31 @@ static void make_empty(struct bb_buffer *buffer)
 }
 
 /*
- * The ring comes first: a frame goes up only when other buffers take its place, else it is dropped
- * here and its own are used again. So however much the stack and the application hold, the device
- * never runs dry, and acknowledgements that free memory come through as soon as there is any.
+ * The ring comes first: a frame goes up only when other buffers take its place. When there are
+ * none, its own go back; lwIP gets a copy of it if it is small, since it may be an acknowledgement
+ * that frees memory, and nothing if it is not. So however much the stack and the application hold,
+ * the device never runs dry. Returns the packet, or NULL.
  */
-static bool replace(struct bb_buffer *frame, struct bb_buffer **fresh, unsigned *count)
+static struct pbuf *replace(struct bb_buffer *frame, struct bb_buffer **fresh, unsigned *count)
 {
     unsigned parts = frame->parts, got = 0;
     while (got < parts && (fresh[*count + got] = empty_buffer()))
         got++;
     if (got == parts) {
         *count += parts;
-        return true;
+        return packet_of_frame(frame);
     }
     while (got)
         bb_buffer_put(fresh[*count + --got]);
-    bb_tcpip_counters.dropped++;
+    bool spare = parts == 1 && frame->length <= SPARE && (copies < COPIES || is_bare(frame));
+    struct pbuf *p = spare ? copy_of(frame) : NULL;
+    bb_tcpip_counters.dropped += !p;
     for (struct bb_buffer *more; frame; frame = more) {
         more = frame->more;
         make_empty(frame);
         fresh[(*count)++] = frame;
     }
-    return false;
+    return p;
 }
 
 static void refill(struct bb_net *net, struct bb_buffer **fresh, unsigned count)
@@ -172,17 +228,21 @@ static void refill(struct bb_net *net, struct bb_buffer **fresh, unsigned count)
 static unsigned receive(struct interface *it)
 {
     struct bb_buffer *frames[BATCH], *fresh[BATCH * BB_BUFFER_MAX_PARTS];
+    struct pbuf *packets[BATCH];
+    bool checked[BATCH];
     unsigned count = 0, kept = 0;
     int got = bb_net_receive(it->net, 0, frames, BATCH);
-    for (int i = 0; i < got; i++)
-        if (replace(frames[i], fresh, &count))
-            frames[kept++] = frames[i];
+    for (int i = 0; i < got; i++) {
+        checked[kept] = frames[i]->flags & BB_BUFFER_CHECKSUM_GOOD && is_whole(frames[i]);
+        packets[kept] = replace(frames[i], fresh, &count);
+        kept += packets[kept] != NULL;
+    }
     refill(it->net, fresh, count);
     for (unsigned i = 0; i < kept; i++)
-        if (it->net && !it->dead)
-            take_frame(it, frames[i]);
+        if (is_alive(it))
+            give_packet(it, packets[i], checked[i]);
         else
-            bb_buffer_put(frames[i]); /* a callback has stopped the device */
+            pbuf_free(packets[i]); /* a callback has stopped the device */
     return got > 0 ? (unsigned)got : 0;
 }
 
@@ -212,17 +272,39 @@ int bb_tcpip_frames(void)
     return 0;
 }
 
-static struct bb_buffer *view(void *data, uint32_t length)
+/*
+ * The received packet that holds the memory of `q`, or NULL. Who sends from a received packet
+ * without a copy (tcp_write()) frees that one when the other side has what it sent, or when the
+ * connection is gone; the device may not be done with it.
+ */
+static struct pbuf *packet_around(const struct pbuf *q)
+{
+    if (pbuf_get_allocsrc(q) != PBUF_TYPE_ALLOC_SRC_MASK_STD_MEMP_PBUF)
+        return NULL; /* its memory goes with it */
+    struct bb_buffer *buffer = bb_buffer_of(q->payload);
+    if (buffer)
+        return buffer->context == &is_packet ? (struct pbuf *)(void *)bb_buffer_memory(buffer)
+                                             : NULL;
+    struct pbuf_custom *copy = (struct pbuf_custom *)bb_tcpip_piece_of(q->payload);
+    return copy && copy->custom_free_function == free_copy ? &copy->pbuf : NULL;
+}
+
+/* `hold` is referenced until the device gives the view back. */
+static struct bb_buffer *view(const struct pbuf *q, struct pbuf *hold)
 {
     struct bb_buffer *buffer = descriptors;
-    if (buffer) {
-        descriptors = buffer->next;
-        bb_buffer_foreign(buffer, data, length, put_descriptor);
-    }
+    if (!buffer)
+        return NULL;
+    descriptors = buffer->next;
+    bb_buffer_foreign(buffer, q->payload, q->len, put_descriptor);
+    buffer->context = hold;
+    if (hold)
+        pbuf_ref(hold);
     return buffer;
 }
 
-/* The packet as it lies in memory. NULL when descriptors are out, or it has too many parts. */
+/* The packet as it lies in memory: its first part holds it, the others what they lie in. NULL when
+ * descriptors are out, or it has too many parts. */
 static struct bb_buffer *view_packet(struct pbuf *p)
 {
     struct bb_buffer *first = NULL, **link = &first;
@@ -230,7 +312,8 @@ static struct bb_buffer *view_packet(struct pbuf *p)
     for (struct pbuf *q = p; q; q = q->next) {
         if (!q->len)
             continue;
-        struct bb_buffer *part = parts < BB_BUFFER_MAX_PARTS ? view(q->payload, q->len) : NULL;
+        struct bb_buffer *part =
+            parts < BB_BUFFER_MAX_PARTS ? view(q, first ? packet_around(q) : p) : NULL;
         if (!part) {
             bb_buffer_put(first);
             return NULL;
@@ -241,10 +324,6 @@ static struct bb_buffer *view_packet(struct pbuf *p)
     }
     for (struct bb_buffer *part = first; part; part = part->more)
         part->parts = (uint16_t)parts--;
-    if (first) {
-        first->context = p;
-        pbuf_ref(p);
-    }
     return first;
 }
 
@@ -320,6 +399,8 @@ static err_t link_output(struct netif *netif, struct pbuf *p)
     if (!frame) {
         bb_tcpip_counters.unsent++;
         refused = true;
+        if (!it->inside)
+            bb_work_queue(&it->work);
         return ERR_MEM;
     }
     if (leave)
@@ -395,17 +476,19 @@ void bb_tcpip_push(struct interface *it)
 
 /* ---- Rounds ---- */
 
+/* Each time round costs some of the budget, so that a device that says that there is more, and
+ * gives nothing, does not keep all others waiting. */
 static void run(struct interface *it)
 {
-    if (it->inside || !it->net || it->dead)
+    if (it->inside || !is_alive(it))
         return;
     it->inside = true;
     unsigned budget = BUDGET;
     do {
         unsigned got;
-        while (budget && it->net && !it->dead && (got = receive(it)) > 0)
+        while (budget && is_alive(it) && (got = receive(it)) > 0)
             budget -= got < budget ? got : budget;
-        if (!it->net || it->dead)
+        if (!is_alive(it))
             break;
         bb_tcpip_push(it);
         if (refused && descriptors) {
@@ -413,12 +496,16 @@ static void run(struct interface *it)
             tcp_txnow();
             bb_tcpip_push(it);
         }
+        if (it->net->failed)
+            break; /* client->changed() tells of it */
         if (!budget) {
             bb_work_queue(&it->work);
             break;
         }
+        budget--;
     } while (bb_net_arm(it->net, 0));
     it->inside = false;
+    bb_tcpip_left();
     bb_tcpip_set_timer();
 }
 
@@ -430,65 +517,14 @@ void bb_tcpip_ready(struct bb_net_client *client, unsigned queue)
 
 void bb_tcpip_work(struct bb_work *work)
 {
-    run(bb_container_of(work, struct interface, work));
+    struct interface *it = bb_container_of(work, struct interface, work);
+    if (it->ending)
+        bb_tcpip_end(it);
+    else
+        run(it);
 }
 
-/* ---- Multicast ---- */
-
-static void set_filter(struct interface *it)
-{
-    static const uint8_t all_nodes[BB_MAC_SIZE] = {0x33, 0x33, 0, 0, 0, 1};
-    struct bb_net_filter filter = {.count = 1, .all_multicast = it->nameless > 0};
-    memcpy(filter.groups[0], all_nodes, BB_MAC_SIZE);
-    for (unsigned i = 0; i < GROUPS; i++) {
-        if (!it->groups[i].users)
-            continue;
-        if (filter.count == BB_NET_MULTICAST) {
-            filter.all_multicast = true;
-            break;
-        }
-        memcpy(filter.groups[filter.count++], it->groups[i].mac, BB_MAC_SIZE);
-    }
-    (void)bb_net_set_filter(it->net, &filter); /* one that cannot passes every frame */
-}
-
-static err_t count_group(struct netif *netif, const uint8_t *mac, bool add)
-{
-    struct interface *it = bb_container_of(netif, struct interface, netif);
-    struct group *found = NULL;
-    for (struct group *group = it->groups; group < it->groups + GROUPS; group++)
-        if (group->users && memcmp(group->mac, mac, BB_MAC_SIZE) == 0)
-            found = group;
-    for (struct group *group = it->groups; add && !found && group < it->groups + GROUPS; group++)
-        if (!group->users)
-            found = group;
-    uint16_t *users = found ? &found->users : &it->nameless;
-    if (found)
-        memcpy(found->mac, mac, BB_MAC_SIZE);
-    if (add)
-        (*users)++;
-    else if (*users)
-        (*users)--;
-    if (!it->dead)
-        set_filter(it);
-    return ERR_OK;
-}
-
-static err_t filter_igmp(struct netif *netif, const ip4_addr_t *group,
-                         enum netif_mac_filter_action action)
-{
-    uint8_t mac[BB_MAC_SIZE] = {
-        1, 0, 0x5e, (uint8_t)(ip4_addr2(group) & 0x7f), ip4_addr3(group), ip4_addr4(group)};
-    return count_group(netif, mac, action == NETIF_ADD_MAC_FILTER);
-}
-
-static err_t filter_mld(struct netif *netif, const ip6_addr_t *group,
-                        enum netif_mac_filter_action action)
-{
-    uint8_t mac[BB_MAC_SIZE] = {0x33, 0x33};
-    memcpy(mac + 2, &group->addr[3], 4);
-    return count_group(netif, mac, action == NETIF_ADD_MAC_FILTER);
-}
+/* ---- The device as lwIP sees it ---- */
 
 err_t bb_tcpip_attach(struct netif *netif)
 {
@@ -504,12 +540,10 @@ err_t bb_tcpip_attach(struct netif *netif)
     netif->mtu = netif->mtu6 = net->mtu;
     netif->flags = NETIF_FLAG_BROADCAST | NETIF_FLAG_ETHARP | NETIF_FLAG_ETHERNET |
                    NETIF_FLAG_IGMP | NETIF_FLAG_MLD6;
-    netif_set_igmp_mac_filter(netif, filter_igmp);
-    netif_set_mld_mac_filter(netif, filter_mld);
     u16_t sums = NETIF_CHECKSUM_ENABLE_ALL;
     if (net->features & BB_NET_SENDS_CHECKSUM)
         sums = (u16_t)(sums & ~NETIF_CHECKSUM_GEN_TCP);
     NETIF_SET_CHECKSUM_CTRL(netif, sums);
-    set_filter(it);
+    bb_tcpip_filter(it);
     return ERR_OK;
 }

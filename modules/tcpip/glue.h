@@ -20,6 +20,7 @@ struct interface {
     unsigned pending_count;
     bool inside;  /* work is under way that sends at its end */
     bool dead;    /* the device failed or was removed */
+    bool ending;  /* it is to end when no callback of lwIP is under way any more */
     bool changed; /* addresses or link: someone is to be told */
     struct group {
         uint8_t mac[BB_MAC_SIZE];
@@ -39,6 +40,8 @@ extern struct bb_tcpip_stats bb_tcpip_counters;
 /* ---- pool.c ---- */
 /* Carves the pools from the arena, once. 0 or -ENOMEM. */
 int bb_tcpip_pools(void);
+/* The piece given by bb_tcpip_alloc() that this byte is in, or NULL. */
+void *bb_tcpip_piece_of(const void *byte);
 
 /* ---- glue.c ---- */
 /* lwIP's netif_init_fn: fills what depends on the device. */
@@ -51,10 +54,18 @@ void bb_tcpip_work(struct bb_work *work);
 void bb_tcpip_push(struct interface *it);
 void bb_tcpip_drop_pending(struct interface *it);
 
+/* ---- multicast.c ---- */
+/* Has the device pass what lwIP joins, from now on. */
+void bb_tcpip_filter(struct interface *it);
+
 /* ---- start.c ---- */
 struct interface *bb_tcpip_find(struct bb_net *net);
 /* In a callback of lwIP, where nothing may wait. */
 bool bb_tcpip_is_inside(void);
+/* A callback may have asked for the end of a device; to be called after each round. */
+void bb_tcpip_left(void);
+/* Ends the device; it must not be inside. */
+void bb_tcpip_end(struct interface *it);
 /* Sets the timer to what lwIP has due next. */
 void bb_tcpip_set_timer(void);
 

@@ -135,6 +135,16 @@ void *bb_tcpip_alloc(size_t size)
     return NULL;
 }
 
+void *bb_tcpip_piece_of(const void *byte)
+{
+    for (struct pool *pool = &pools[MEMP_MAX]; pool < pools + BB_ARRAY_SIZE(pools); pool++) {
+        uintptr_t offset = (uintptr_t)byte - (uintptr_t)pool->start;
+        if (offset < (uintptr_t)pool->size * pool->count)
+            return pool->start + offset / pool->size * pool->size;
+    }
+    return NULL;
+}
+
 void bb_tcpip_free(void *piece)
 {
     uint8_t *at = (uint8_t *)piece;

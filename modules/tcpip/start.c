@@ -54,6 +54,7 @@ static void run_tick(struct bb_timer_event *event)
         if (it->pending && !it->dead)
             bb_work_queue(&it->work); /* it did not fit: arms, too */
     }
+    bb_tcpip_left();
     bb_tcpip_set_timer();
 }
 
@@ -200,11 +201,28 @@ static int prepare(void)
     return 0;
 }
 
-static void end(struct interface *it)
+/* In a callback, lwIP goes on with what ends here: connections, packets, its lists. */
+static void end_soon(struct interface *it)
+{
+    if (bb_tcpip_is_inside())
+        it->ending = true;
+    else
+        bb_tcpip_end(it);
+}
+
+void bb_tcpip_left(void)
+{
+    for_each_interface(it) if (it->ending) bb_work_queue(&it->work);
+}
+
+void bb_tcpip_end(struct interface *it)
 {
     struct bb_net *net = it->net;
     struct netif *netif = &it->netif;
     bool alive = !it->dead;
+    if (!net || bb_tcpip_is_inside())
+        return;
+    it->inside = true; /* connections that end have callbacks, too */
     if (alive && !it->settings.address)
         dhcp_release_and_stop(netif);
     else
@@ -218,8 +236,14 @@ static void end(struct interface *it)
     bb_tcpip_drop_pending(it);
     bb_work_cancel(&it->work);
     it->addresses[0] = '\0';
+    it->inside = it->ending = false;
     it->net = NULL;
     bb_net_close(net);
+    for (struct bb_tcpip_watch *watch = alive ? NULL : watches, *next; watch; watch = next) {
+        next = watch->next;
+        watch->changed(watch, net);
+    }
+    bb_tcpip_left();
     for_each_interface(other) return;
     bb_timer_event_cancel(&tick);
 }
@@ -234,11 +258,7 @@ static void changed(struct bb_net_client *client)
     if (net->failed) {
         it->dead = true;
         bb_print(BB_WARNING, "%s: TCP/IP ends", net->face.device->name);
-        end(it);
-        for (struct bb_tcpip_watch *watch = watches, *next; watch; watch = next) {
-            next = watch->next;
-            watch->changed(watch, net);
-        }
+        end_soon(it);
         return;
     }
     if (net->link_up)
@@ -355,6 +375,7 @@ int bb_tcpip_start(struct bb_net *net, const struct bb_tcpip_config *config)
               bb_tcpip_attach, ethernet_input);
     bring_up(it, &plan);
     it->inside = false;
+    bb_tcpip_left();
     bb_work_queue(&it->work); /* arms */
     bb_tcpip_set_timer();
     return 0;
@@ -370,7 +391,7 @@ void bb_tcpip_stop(struct bb_net *net)
 {
     struct interface *it = bb_tcpip_find(net);
     if (it)
-        end(it);
+        end_soon(it);
 }
 
 /* ---- Questions ---- */

@@ -41,6 +41,7 @@ static struct fake {
     unsigned limit; /* frames it takes before it is full */
     bool hold;      /* what it takes, it keeps */
     bool started, armed;
+    bool never_armed;                             /* arm() says that there is more, always */
     int error;                                    /* what send() answers */
     void (*peer)(const struct fake_frame *frame); /* sees what is sent; may answer */
     struct bb_net_filter filter;
@@ -158,7 +159,7 @@ static int fake_refill(struct bb_net *net, unsigned queue, struct bb_buffer *con
 static bool fake_arm(struct bb_net *net, unsigned queue)
 {
     (void)net, (void)queue;
-    if (fake.received && !fake.error)
+    if (fake.never_armed || (fake.received && !fake.error))
         return true;
     fake.armed = true;
     return false;
