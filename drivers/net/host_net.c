@@ -4,8 +4,7 @@
  * router passes connections on as the process's own, and ports of 127.0.0.1 to us. Or a TAP device
  * (Documentation/networking/tuntap.rst of Linux). Either exists from start() to stop() only.
  *
- * A frame is copied once on its way through libslirp, by memcpy() here or by libslirp itself, and
- * with a TAP device never but by the kernel.
+ * libslirp's frames are copied once on their way, those of a TAP device by the kernel alone.
  */
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -31,7 +30,7 @@ enum {
     DEPTH = 256,
     MTU = 1500,
     MOST_FRAME = BB_NET_HEADER + MTU,
-    MOST_DESCRIPTORS = 512,
+    MOST_DESCRIPTORS = 1024,
     TIMERS = 4,
     RESERVE = 64, /* empty buffers below which no frame is asked for, where it was given more */
     BATCH = 64,   /* frames that one look takes from a TAP device */
@@ -228,14 +227,19 @@ static int slirp_lists(int fd, int events, void *context)
     return (int)self->listed++;
 }
 
+/* poll() tells of an end also who asked to write only; libslirp would read it, and aborts where it
+ * has no room to read into. Writing finds out as well. */
 static int slirp_looks(int index, void *context)
 {
     const struct host_net *self = context;
     int events = 0;
     if (index < 0 || (unsigned)index >= self->listed)
         return 0;
+    int asked = self->list[index].events, seen = self->list[index].revents;
+    if (seen & (POLLERR | POLLHUP) && !(asked & POLLIN))
+        seen = asked & POLLOUT;
     for (size_t i = 0; i < BB_ARRAY_SIZE(event_names); i++)
-        if (self->list[index].revents & event_names[i].poll)
+        if (seen & event_names[i].poll)
             events |= event_names[i].slirp;
     return events;
 }
@@ -247,13 +251,13 @@ static bool has_room(const struct host_net *self)
     return self->empty.count && self->empty.count >= self->reserve;
 }
 
-/* Lists what is waited for; returns the time at which to look in any case. */
+/* Lists what is waited for, never more than a look can; returns when to look in any case. */
 static uint64_t list_descriptors(struct host_net *self, struct pollfd *list, unsigned room)
 {
     uint64_t now = monotonic(), due = NEVER;
     uint32_t ms = UINT32_MAX;
     self->list = list;
-    self->room = room;
+    self->room = room < MOST_DESCRIPTORS ? room : MOST_DESCRIPTORS;
     self->listed = 0;
     if (!self->slirp) {
         if (room)
@@ -308,10 +312,7 @@ static void look(struct host_net *self)
     if (self->busy || !self->started || self->net.failed || !has_room(self))
         return;
     self->busy = true;
-    if (self->slirp)
-        look_at_slirp(self);
-    else
-        look_at_tap(self);
+    (self->slirp ? look_at_slirp : look_at_tap)(self);
     self->busy = false;
 }
 
@@ -562,9 +563,10 @@ static int host_net_refill(struct bb_net *net, unsigned queue, struct bb_buffer 
 static bool host_net_arm(struct bb_net *net, unsigned queue)
 {
     struct host_net *self = of(net);
-    bool now = why_not(net, queue) || self->received.count || self->full;
-    self->armed = !now;
-    return now;
+    if (why_not(net, queue))
+        return false;
+    self->armed = !self->received.count && !self->full;
+    return !self->armed;
 }
 
 static int host_net_probe(struct bb_device *device)
