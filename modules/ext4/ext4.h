@@ -12,6 +12,7 @@
 struct ext4 {
     ext2_filsys fs;
     bool dirty; /* the medium says that it is in use */
+    int failed; /* the first write that did: libext2fs cannot undo what it was part of */
 };
 
 static inline ext2_filsys ext4_fs(const struct bb_mount *mount)

@@ -127,6 +127,15 @@ static errcode_t read_blocks(io_channel io, unsigned long long block, int count,
     return -error;
 }
 
+/* What failed is not forgotten: the medium may be half changed, and stays marked as in use. */
+static int remember(struct bb_mount *mount, int error)
+{
+    struct ext4 *ext4 = mount->state;
+    if (error && ext4 && !ext4->failed)
+        ext4->failed = error;
+    return error;
+}
+
 static errcode_t write_blocks(io_channel io, unsigned long long block, int count, const void *data)
 {
     struct channel *channel = (struct channel *)io;
@@ -135,7 +144,7 @@ static errcode_t write_blocks(io_channel io, unsigned long long block, int count
     if (!place(io, block, count, &offset, &size))
         return EXT2_ET_BAD_BLOCK_NUM;
     forget(channel, block, size / (size_t)io->block_size + 1);
-    int error = bb_mount_write(channel->mount, offset, data, size);
+    int error = remember(channel->mount, bb_mount_write(channel->mount, offset, data, size));
     if (!error && count == 1)
         keep(channel, block, data);
     return -error;
@@ -153,7 +162,8 @@ static errcode_t write_blocks_32(io_channel io, unsigned long block, int count, 
 
 static errcode_t flush(io_channel io)
 {
-    return -bb_mount_flush(((struct channel *)io)->mount);
+    struct bb_mount *mount = ((struct channel *)io)->mount;
+    return -remember(mount, bb_mount_flush(mount));
 }
 
 /* Without this the library takes a buffer of 4 MiB to write zeros from. */
@@ -196,6 +206,6 @@ int bb_ext4_write_blocks(ext2_filsys fs, blk64_t block, uint32_t count, const vo
     if (__builtin_mul_overflow(block, (uint64_t)fs->blocksize, &offset))
         return -EPROTO;
     forget((struct channel *)fs->io, block, count);
-    return bb_mount_write(((struct channel *)fs->io)->mount, offset, data,
-                          (size_t)count * fs->blocksize);
+    struct bb_mount *mount = ((struct channel *)fs->io)->mount;
+    return remember(mount, bb_mount_write(mount, offset, data, (size_t)count * fs->blocksize));
 }

@@ -153,16 +153,18 @@ static int sync_ext4(struct bb_mount *mount)
     struct ext4 *ext4 = mount->state;
     ext2_filsys fs = ext4->fs;
     if (!ext4->dirty)
-        return 0;
+        return ext4->failed;
     fs->now = bb_ext4_now(fs);
     errcode_t error = ext2fs_write_bitmaps(fs);
     if (!error)
         error = ext2fs_flush2(fs, 0); /* all is there before it is said to be sound */
-    if (error)
-        return bb_ext4_error(error);
+    if (error || ext4->failed)
+        return ext4->failed ? ext4->failed : bb_ext4_error(error);
     fs->super->s_state |= EXT2_VALID_FS;
     ext2fs_mark_super_dirty(fs);
     error = ext2fs_flush2(fs, 0);
+    if (error) /* it is not said again by accident */
+        fs->super->s_state &= (uint16_t)~EXT2_VALID_FS;
     ext4->dirty = error;
     return bb_ext4_error(error);
 }

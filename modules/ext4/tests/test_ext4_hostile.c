@@ -84,12 +84,50 @@ static void test_failing_device(void **state)
     free(bytes);
 }
 
+/* One request fails, whichever it is, and the file system is still mounted. */
+static void test_one_fault(void **state)
+{
+    (void)state;
+    static const char *const kinds[] = {"-t ext4 -b 1024 -N 128", "-t ext3 -b 1024 -N 128"};
+    for (size_t i = 0; i < BB_ARRAY_SIZE(kinds); i++) {
+        size_t size;
+        uint8_t *bytes = make(kinds[i], &size);
+        hostile_faults(types, bytes, size);
+        free(bytes);
+    }
+}
+
+/* A link that says that it is longer than the block it is in: libext2fs reads that far. */
+static void test_long_link(void **state)
+{
+    (void)state;
+    static struct image image;
+    struct bb_file_info info;
+    char folder[] = "/tmp/busbar-ext4-XXXXXX", path[64];
+    size_t size;
+    assert_non_null(mkdtemp(folder));
+    assert_int_equal(host("cd %s && mke2fs -q -F -t ext4 -b 1024 image 2M >/dev/null &&"
+                          " debugfs -w -R \"symlink link $(printf '%%0200d' 0)\" image &&"
+                          " debugfs -w -R 'set_inode_field link size 60000' image",
+                          folder),
+                     0);
+    snprintf(path, sizeof(path), "%s/image", folder);
+    uint8_t *bytes = load_file(path, &size);
+    (void)host("rm -r %s", folder);
+    image_start(&image, bytes, size, 512);
+    assert_int_equal(bb_file_mount_types(types, &image.block, "d", 0), 0);
+    assert_int_equal(bb_file_stat("d:/link", &info), -EPROTO);
+    assert_int_equal(bb_file_unmount("d"), 0);
+    free(bytes);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_extents),   cmocka_unit_test(test_checksums),
         cmocka_unit_test(test_pointers),  cmocka_unit_test(test_large_blocks),
         cmocka_unit_test(test_truncated), cmocka_unit_test(test_failing_device),
+        cmocka_unit_test(test_one_fault), cmocka_unit_test(test_long_link),
     };
     return run_apart(tests, BB_ARRAY_SIZE(tests));
 }
