@@ -142,39 +142,43 @@ static BB_NOINLINE int submit_chains(struct virtio_block *chip, struct queue *qu
 
 /* ---- Reaping ---- */
 
-static int result_of(struct queue *queue, const struct slot *slot, uint32_t length)
+/* Where a read went well, the length must say that all of it was written: else memory that is as
+ * old as the caller's would pass for data. The lengths of legacy devices are not to be relied on so
+ * far (2.7.8.1). */
+static int result_of(const struct virtio_block *chip, struct queue *queue, const struct slot *slot,
+                     uint32_t length)
 {
     uint8_t status = __atomic_load_n(&slot->status, __ATOMIC_RELAXED);
     if (length == 0 || status > UNSUPP)
         bb_ring_bad(&queue->ring, "no status that exists");
     else if (length > slot->length + 1)
         bb_ring_bad(&queue->ring, "used length beyond the buffer");
+    else if (status == OK && length <= slot->length && !chip->virtio->legacy)
+        bb_ring_bad(&queue->ring, "less was read than asked for");
     else
         return status == OK ? 0 : status == UNSUPP ? -ENOTSUP : -EIO;
     return -EIO;
 }
 
 /* What is left when a batch was taken. */
-static int end_reap(struct virtio_block *chip, struct queue *queue, unsigned count,
-                    struct finished *finished)
+static int end_reap(struct virtio_block *chip, struct queue *queue, unsigned count)
 {
     const char *broken = queue->ring.broken;
     int error = broken ? bb_virtio_fail(chip->virtio, broken, -EIO) : 0;
-    tell(chip, finished);
+    tell(chip);
     return error ? error : (int)count;
 }
 
 static int reap_chains(struct virtio_block *chip, struct queue *queue, unsigned limit)
 {
-    struct finished finished = {NULL, NULL};
     unsigned count = 0;
     uint32_t length;
     struct slot *slot;
     for (; count < limit && (slot = bb_ring_take(&queue->ring, &length)); count++) {
-        int result = result_of(queue, slot, length);
-        put_aside(&finished, free_chain(slot), result);
+        int result = result_of(chip, queue, slot, length);
+        put_aside(chip, free_chain(slot), result);
     }
-    return end_reap(chip, queue, count, &finished);
+    return end_reap(chip, queue, count);
 }
 
 /* Goes on where a batch met something else than plain requests without done(), all well. */
@@ -183,9 +187,10 @@ static BB_NOINLINE int reap_rest(struct bb_block *block, unsigned number, unsign
 {
     struct virtio_block *chip = chip_of(block);
     struct queue *queue = queue_of(block, number);
-    struct finished finished = {NULL, NULL};
-    if (queue->mode == DEAD)
+    if (queue->mode == DEAD) {
+        tell(chip);
         return -EIO;
+    }
     if (queue->mode == CHAINS)
         return reap_chains(chip, queue, limit);
     for (unsigned used = count_used(queue); count < limit && used > 0; count++, used--) {
@@ -196,11 +201,11 @@ static BB_NOINLINE int reap_rest(struct bb_block *block, unsigned number, unsign
             break;
         }
         struct slot *slot = &queue->slots[id];
-        int result = result_of(queue, slot, length);
-        put_aside(&finished, free_slot(queue, slot), result);
+        int result = result_of(chip, queue, slot, length);
+        put_aside(chip, free_slot(queue, slot), result);
         queue->tail++;
     }
-    return end_reap(chip, queue, count, &finished);
+    return end_reap(chip, queue, count);
 }
 
 /* The one that is used, when it is a plain read without done() that went well. The device must have
@@ -296,6 +301,7 @@ static int virtio_block_reap(struct bb_block *block, unsigned number, unsigned l
 
 static bool virtio_block_arm(struct bb_block *block, unsigned number)
 {
+    BB_ASSERT(number < block->queues);
     struct queue *queue = queue_of(block, number);
     if (queue->mode == SLOTS)
         queue->ring.tail = (uint16_t)queue->tail;
@@ -318,15 +324,15 @@ static uint32_t virtio_block_pending(const struct bb_block *block)
 /* ---- When things go wrong ---- */
 
 /* After a reset: what the device had is nobody's. */
-static void abandon(struct virtio_block *chip, struct finished *finished, int status)
+static void abandon(struct virtio_block *chip, int status)
 {
     for (unsigned i = 0; i < chip->block.queues; i++) {
         struct queue *queue = queue_of(&chip->block, i);
         for (unsigned at = 0; queue->mode != DEAD && at < queue->ring.slots; at++) {
             struct slot *slot = &queue->slots[at];
             if (in_flight(slot))
-                put_aside(finished,
-                          queue->mode == SLOTS ? free_slot(queue, slot) : free_chain(slot), status);
+                put_aside(chip, queue->mode == SLOTS ? free_slot(queue, slot) : free_chain(slot),
+                          status);
         }
         close_queue(queue, DEAD);
     }
@@ -335,15 +341,14 @@ static void abandon(struct virtio_block *chip, struct finished *finished, int st
 /* Resets the device and sets it going again; what was in flight ends with `status`. */
 static int revive(struct virtio_block *chip, int status)
 {
-    struct finished finished = {NULL, NULL};
     int error = bb_virtio_stop(chip->virtio);
     if (error)
         return error; /* failed() has seen to the rest */
-    abandon(chip, &finished, status);
+    abandon(chip, status);
     error = bb_virtio_restart(chip->virtio);
     for (unsigned i = 0; !error && i < chip->block.queues; i++)
         set_up(queue_of(&chip->block, i));
-    tell(chip, &finished);
+    tell(chip);
     return error;
 }
 
@@ -363,10 +368,9 @@ static int needs_reset(struct bb_virtio_client *client)
 static void failed(struct bb_virtio_client *client, int error)
 {
     struct virtio_block *chip = bb_container_of(client, struct virtio_block, client);
-    struct finished finished = {NULL, NULL};
     bb_block_break(&chip->block, "the device failed", error);
-    abandon(chip, &finished, error);
-    tell(chip, &finished);
+    abandon(chip, error);
+    tell(chip);
 }
 
 static void used(struct bb_virtio_client *client)
@@ -573,11 +577,10 @@ static int virtio_block_probe(struct bb_device *device)
 static void virtio_block_remove(struct bb_device *device)
 {
     struct virtio_block *chip = bb_container_of(device, struct virtio_block, device);
-    struct finished finished = {NULL, NULL};
     chip->block.broken = true; /* for those whom done() makes ask for more */
     if (bb_virtio_stop(chip->virtio) == 0)
-        abandon(chip, &finished, -ENODEV);
-    tell(chip, &finished);
+        abandon(chip, -ENODEV);
+    tell(chip);
 }
 
 const struct bb_block_ops bb_ops_block_virtio_block = {

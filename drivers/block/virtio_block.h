@@ -86,11 +86,8 @@ struct virtio_block {
     struct bb_virtio *virtio;
     struct bb_work used, changed;
     uint8_t shift; /* from blocks to sectors */
-};
-
-/* Requests that are done, and that somebody has to be told of, or more is to be done for. */
-struct finished {
-    struct bb_block_request *first, **last;
+    /* Requests that are done, and that somebody has to be told of, or more is to be done for. */
+    struct bb_block_request *finished, **last;
 };
 
 static struct virtio_block *chip_of(struct bb_block *block)
@@ -98,20 +95,21 @@ static struct virtio_block *chip_of(struct bb_block *block)
     return bb_container_of(block, struct virtio_block, block);
 }
 
-static void put_aside(struct finished *finished, struct bb_block_request *request, int result)
+static void put_aside(struct virtio_block *chip, struct bb_block_request *request, int result)
 {
     request->result = result;
     request->next = NULL;
-    *(finished->first ? finished->last : &finished->first) = request;
-    finished->last = &request->next;
+    *(chip->finished ? chip->last : &chip->finished) = request;
+    chip->last = &request->next;
 }
 
-/* When nothing else is under way, for done() may do whatever it likes. */
-static void tell(struct virtio_block *chip, struct finished *finished)
+/* When nothing else is under way, for done() may do whatever it likes: also wait for one that is
+ * still to be told of, and whoever reaps then goes on with these. */
+static void tell(struct virtio_block *chip)
 {
     struct bb_block_request *request;
-    while ((request = finished->first)) {
-        finished->first = request->next;
+    while ((request = chip->finished)) {
+        chip->finished = request->next;
         bb_block_complete(&chip->block, request, request->result);
     }
 }
@@ -284,7 +282,8 @@ static struct bb_block_request *free_chain(struct slot *slot)
 
 /* ---- The short path ---- */
 
-#define WRITTEN ((uint64_t)WRITES << 40) /* outcome of a good plain write */
+#define WRITTEN ((uint64_t)WRITES << 40)  /* outcome of a good plain write */
+#define PENDING ((uint64_t)NOTHING << 32) /* in an outcome: the device has written no status */
 
 static struct queue *queue_of(struct bb_block *block, unsigned number)
 {
@@ -298,13 +297,15 @@ BB_RING_INLINE bool put_plain(const struct bb_block_check check, unsigned shift,
     struct bb_block_plain plain;
     if (!bb_block_fits(check, request, &plain))
         return false;
+    uint64_t outcome = (op == BB_BLOCK_READ ? plain.bytes : WRITTEN) | PENDING;
+    __asm__("" : "+r"(outcome)); /* known before, so that it is one store with the request */
     slot->header = (struct header){op, 0, plain.block << shift};
     slot->entries[1].address = (uintptr_t)plain.data;
     slot->entries[1].length = (uint32_t)plain.bytes;
     if (op == BB_BLOCK_WRITE)
         slot->entries[1].split.flags = BB_RING_NEXT;
     slot->request = request;
-    slot->outcome = op == BB_BLOCK_READ ? plain.bytes : WRITTEN;
+    slot->outcome = outcome;
     return true;
 }
 

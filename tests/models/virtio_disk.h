@@ -48,7 +48,9 @@ struct virtio_disk {
     uint64_t bad_sector;  /* a request that touches it fails; UINT64_MAX: none */
     uint64_t lost_sector; /* a read that begins there is held; UINT64_MAX: none */
     int status;           /* what a request gets instead of its own; -1: nothing instead */
-    bool mute;            /* it writes no status at all */
+    bool mute;            /* it writes no status at all, */
+    uint32_t claims;      /* and says that it wrote so much */
+    uint32_t missing;     /* bytes by which its used lengths are too short */
     bool hold;            /* requests wait for virtio_disk_finish() */
     unsigned reads, writes, flushes, erases, longest; /* the most parts of a chain */
 };

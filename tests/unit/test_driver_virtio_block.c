@@ -57,6 +57,12 @@ static int submit_reads(struct bb_block *block, unsigned count)
     return bb_block_submit(block, 0, list, count);
 }
 
+static void finish_one(void *context)
+{
+    (void)context;
+    virtio_disk_finish(&disk, model_virtio_held(&disk.virtio, 0));
+}
+
 static const char *reason_of(const struct bb_block *block)
 {
     static char text[200];
@@ -370,6 +376,56 @@ static void test_tables_run_out(void **state)
     assert_int_equal(bb_block_reap(block, 0, MANY), MANY);
 }
 
+/* ---- done() ---- */
+
+static unsigned order[3], ended;
+
+static void wait_for_the_last(struct bb_block_request *request)
+{
+    order[ended++] = (unsigned)(request - requests);
+    if (request == &requests[0])
+        assert_int_equal(bb_block_wait(request->context, 0, &requests[2]), requests[0].status);
+}
+
+/* A request that is waited for in done() may have been reaped in the same batch. */
+static void waits_in_done(uint64_t rings, bool remove)
+{
+    prepare(false, rings);
+    struct bb_block *block = start(NULL);
+    disk.hold = true;
+    assert_int_equal(submit_reads(block, 3), 3);
+    for (unsigned i = 0; i < 3; i++) {
+        requests[i].done = wait_for_the_last;
+        requests[i].context = block;
+    }
+    while (model_virtio_held(&disk.virtio, 0) && !remove)
+        finish_one(NULL);
+    if (remove)
+        remove_disk();
+    else
+        assert_int_equal(bb_block_reap(block, 0, MANY), 3);
+    assert_int_equal(ended, 3);
+    assert_true(order[0] == 0 && order[1] == 1 && order[2] == 2);
+}
+
+static void test_waits_in_done(void **state)
+{
+    (void)state;
+    waits_in_done(VIRTIO_SPLIT, false);
+}
+
+static void test_waits_in_done_packed(void **state)
+{
+    (void)state;
+    waits_in_done(VIRTIO_PACKED, false);
+}
+
+static void test_waits_in_done_of_a_device_that_goes(void **state)
+{
+    (void)state;
+    waits_in_done(VIRTIO_SPLIT, true);
+}
+
 /* ---- A device that lies ---- */
 
 static void lies(uint64_t rings, enum virtio_fault fault, const char *why)
@@ -471,6 +527,67 @@ static void test_no_status(void **state)
     must_be_broken(block, "status");
 }
 
+/* The length alone does not make a request good. */
+static void claims_without_status(bool legacy, uint64_t rings, bool write, unsigned count)
+{
+    prepare(legacy, rings);
+    struct bb_block *block = start(NULL);
+    disk.mute = true;
+    disk.claims = write ? 1 : 513;
+    if (write) {
+        assert_int_equal(bb_block_write(block, 0, 1, data[0]), -EIO);
+    } else {
+        assert_int_equal(submit_reads(block, count), count);
+        for (unsigned i = 0; i < count; i++)
+            assert_int_equal(bb_block_wait(block, 0, list[i]), -EIO);
+    }
+    must_be_broken(block, "status");
+}
+
+static void test_claims_without_status(void **state)
+{
+    (void)state;
+    claims_without_status(false, VIRTIO_SPLIT, false, 1);
+}
+
+static void test_claims_many_without_status(void **state)
+{
+    (void)state;
+    claims_without_status(true, VIRTIO_SPLIT, false, 8);
+}
+
+static void test_claims_a_write_without_status(void **state)
+{
+    (void)state;
+    claims_without_status(false, VIRTIO_SPLIT, true, 1);
+}
+
+static void test_claims_packed_without_status(void **state)
+{
+    (void)state;
+    claims_without_status(false, VIRTIO_PACKED, false, 3);
+}
+
+static void test_short_read(void **state)
+{
+    const uint64_t *rings = *state;
+    prepare(false, *rings);
+    struct bb_block *block = start(NULL);
+    disk.missing = 100;
+    assert_int_equal(bb_block_read(block, 0, 1, data[0]), -EIO);
+    must_be_broken(block, "less was read");
+}
+
+static void test_short_length_of_a_legacy_device(void **state)
+{
+    (void)state;
+    prepare(true, VIRTIO_SPLIT);
+    struct bb_block *block = start(NULL);
+    disk.missing = 100;
+    assert_int_equal(bb_block_read(block, 7, 1, data[0]), 0);
+    assert_memory_equal(data[0], disk.memory + 7 * 512, 512);
+}
+
 /* ---- Time-outs and resets ---- */
 
 static void hangs(uint64_t rings)
@@ -542,12 +659,6 @@ static void test_lost_among_others(void **state)
     assert_false(block->broken);
     bb_timer_event_cancel(&event);
     assert_int_equal(logged("did not come back"), 3);
-}
-
-static void finish_one(void *context)
-{
-    (void)context;
-    virtio_disk_finish(&disk, model_virtio_held(&disk.virtio, 0));
 }
 
 /* The first one's interrupt is not the last. */
@@ -666,6 +777,7 @@ static void test_remove(void **state)
 int main(void)
 {
     static uint32_t sizes[] = {0, 3, 256, 1000, 131072, 0x80000000};
+    static uint64_t rings[] = {VIRTIO_SPLIT, VIRTIO_PACKED};
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_legacy),
         cmocka_unit_test(test_split),
@@ -693,6 +805,9 @@ int main(void)
         cmocka_unit_test(test_error_in_a_batch),
         cmocka_unit_test(test_full_queue),
         cmocka_unit_test(test_tables_run_out),
+        cmocka_unit_test(test_waits_in_done),
+        cmocka_unit_test(test_waits_in_done_packed),
+        cmocka_unit_test(test_waits_in_done_of_a_device_that_goes),
         cmocka_unit_test(test_index_jumps),
         cmocka_unit_test(test_index_goes_back),
         cmocka_unit_test(test_id_range),
@@ -704,6 +819,13 @@ int main(void)
         cmocka_unit_test(test_packed_length),
         cmocka_unit_test(test_bad_status),
         cmocka_unit_test(test_no_status),
+        cmocka_unit_test(test_claims_without_status),
+        cmocka_unit_test(test_claims_many_without_status),
+        cmocka_unit_test(test_claims_a_write_without_status),
+        cmocka_unit_test(test_claims_packed_without_status),
+        cmocka_unit_test_prestate(test_short_read, &rings[0]),
+        cmocka_unit_test_prestate(test_short_read, &rings[1]),
+        cmocka_unit_test(test_short_length_of_a_legacy_device),
         cmocka_unit_test(test_hangs),
         cmocka_unit_test(test_hangs_packed),
         cmocka_unit_test(test_lost_among_others),
