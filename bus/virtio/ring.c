@@ -14,7 +14,7 @@
 #include <bus/virtio/ring.h>
 
 enum { AVAILABLE = 0x80, USED = 0x8000 };    /* of a packed entry */
-enum { NO_INTERRUPT = 1, NO_NOTIFY = 1 };    /* flags of a split ring */
+enum { NO_INTERRUPT = 1 };                   /* flag of a split ring */
 enum { ENABLE = 0, DISABLE = 1, EXACT = 2 }; /* flags of a packed ring's events */
 enum { ABANDONED = BB_RING_ANY + 1 };        /* a kind: bb_ring_abandon() has begun */
 
@@ -107,6 +107,8 @@ void bb_ring_begin_in(struct bb_ring *ring, const struct bb_ring_format *format,
     } else {
         ring->available = (void *)(ring->entries + format->size);
         ring->used = (void *)(memory + used_offset(format));
+        ring->device_wants =
+            format->event ? (const uint16_t *)&ring->used->entries[ring->size] : &ring->used->flags;
     }
     if (has_tables(format))
         ring->tables = (void *)(memory + tables_offset(format));
@@ -345,35 +347,23 @@ bool bb_ring_post(struct bb_ring *ring, const struct bb_ring_part *parts, unsign
 
 void bb_ring_kick(struct bb_ring *ring)
 {
-    bool wanted;
     if (!ring->packed) {
-        uint16_t head = ring->head, before = ring->published;
-        if (head == before)
-            return;
-        ring->published = head;
-        __atomic_store_n(&ring->available->index, head, __ATOMIC_RELEASE);
-        __atomic_thread_fence(__ATOMIC_SEQ_CST); /* it sees the index, or we see what it asks for */
-        const uint16_t *event = (const uint16_t *)&ring->used->entries[ring->size];
-        if (ring->event)
-            wanted = (uint16_t)(head - __atomic_load_n(event, __ATOMIC_RELAXED) - 1) <
-                     (uint16_t)(head - before);
-        else
-            wanted = !(__atomic_load_n(&ring->used->flags, __ATOMIC_RELAXED) & NO_NOTIFY);
-    } else {
-        uint16_t posted = ring->published;
-        if (!posted)
-            return;
-        ring->published = 0;
-        __atomic_thread_fence(__ATOMIC_SEQ_CST);
-        uint32_t event = __atomic_load_n((const uint32_t *)ring->device_event, __ATOMIC_RELAXED);
-        unsigned flags = event >> 16 & 3, offset = event & 0x7fff;
-        if (flags == EXACT) {
-            bool same_round = (event >> 15 & 1) == !!(ring->head_flags & AVAILABLE);
-            unsigned distance = ring->head - (same_round ? offset : offset - ring->size);
-            wanted = (uint16_t)(distance - 1) < posted;
-        } else {
-            wanted = flags != DISABLE;
-        }
+        if (ring->head != ring->published)
+            bb_ring_show(ring, ring->head, (uint16_t)(ring->head - ring->published));
+        return;
+    }
+    uint16_t posted = ring->published;
+    if (!posted)
+        return;
+    ring->published = 0;
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    uint32_t event = __atomic_load_n((const uint32_t *)ring->device_event, __ATOMIC_RELAXED);
+    unsigned flags = event >> 16 & 3, offset = event & 0x7fff;
+    bool wanted = flags != DISABLE;
+    if (flags == EXACT) {
+        bool same_round = (event >> 15 & 1) == !!(ring->head_flags & AVAILABLE);
+        unsigned distance = ring->head - (same_round ? offset : offset - ring->size);
+        wanted = (uint16_t)(distance - 1) < posted;
     }
     if (wanted)
         bb_arch_write32(ring->notify, ring->notify_value);

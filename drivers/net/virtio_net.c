@@ -43,6 +43,124 @@ enum {
     CONTROL_PATIENCE = 1000, /* ms */
 };
 
+/* ---- Receiving what is not plain ---- */
+
+/* Puts a frame that nobody shall see back where it came from. */
+static void drop(struct virtio_net *chip, struct queue *queue, struct bb_buffer *frame)
+{
+    chip->net.stats.errors++;
+    while (frame) {
+        struct bb_buffer *more = frame->more;
+        frame->more = NULL;
+        frame->flags = 0;
+        if (virtio_net_refill(&chip->net, (unsigned)(queue - chip->queues), &frame, 1) != 1)
+            bb_buffer_put(frame);
+        frame = more;
+    }
+}
+
+/* Makes a frame of a buffer with its header, and of those that belong to it. `length`: as the
+ * device says, header included. NULL: dropped, or the device failed. */
+static BB_NOINLINE struct bb_buffer *receive_parts(struct virtio_net *chip, struct queue *queue,
+                                                   struct bb_buffer *frame, uint32_t length)
+{
+    struct bb_ring *ring = &queue->receive;
+    uint32_t header_size = queue->header, total = length - header_size;
+    struct bb_buffer *last = frame;
+    struct header header = {.buffers = 1};
+    unsigned count = 1;
+    frame->data = bb_buffer_memory(frame) + BB_BUFFER_HEADROOM;
+    frame->shape = BB_BUFFER_SHAPE(total);
+    frame->more = NULL;
+    if (length < header_size || total > BB_BUFFER_SIZE) {
+        bb_ring_bad(ring, "a frame's length beyond its buffer, or shorter than its header");
+    } else {
+        memcpy(&header, frame->data - header_size, header_size);
+        if (!queue->merges)
+            header.buffers = 1; /* whatever is written there */
+        if (!header.buffers)
+            bb_ring_bad(ring, "a frame of no buffers");
+        if (header.gso_type)
+            bb_ring_bad(ring, "a frame to be segmented, which was not asked for");
+    }
+    for (; !ring->broken && count < header.buffers; count++) {
+        struct bb_buffer *part = take_any(ring, queue->posted_receive, &length);
+        if (!part || length > header_size + BB_BUFFER_SIZE) {
+            bb_ring_bad(ring, "a frame of more buffers than there are");
+            if (part)
+                bb_buffer_put(part);
+            break;
+        }
+        part->data = bb_buffer_memory(part) + BB_BUFFER_HEADROOM - header_size;
+        part->shape = BB_BUFFER_SHAPE(length);
+        part->more = NULL;
+        last = last->more = part;
+        total += length;
+    }
+    if (ring->broken) {
+        bb_buffer_put(frame);
+        return NULL;
+    }
+    for (struct bb_buffer *part = frame; part; part = part->more)
+        part->parts = (uint16_t)count--;
+    bool checked = chip->net.features & BB_NET_CHECKS_CHECKSUM;
+    if (total < BB_NET_HEADER || total - BB_NET_HEADER > queue->most ||
+        frame->parts > BB_BUFFER_MAX_PARTS || !last->length ||
+        ((header.flags & NEEDS_CSUM) &&
+         (!checked || (uint32_t)header.checksum_start + header.checksum_offset + 2 > total))) {
+        drop(chip, queue, frame);
+        return NULL;
+    }
+    if (checked && (header.flags & (NEEDS_CSUM | DATA_VALID)))
+        frame->flags = BB_BUFFER_CHECKSUM_GOOD;
+    if (header.flags & NEEDS_CSUM) { /* never was on a wire; to be summed if it goes out again */
+        frame->flags |= BB_BUFFER_CHECKSUM_NEEDED;
+        frame->checksum_start = header.checksum_start;
+        frame->checksum_offset = header.checksum_offset;
+    }
+    chip->net.stats.received++;
+    chip->net.stats.received_bytes += total;
+    return frame;
+}
+
+/* After `done` frames: any frame, from any ring. */
+static BB_NOINLINE int receive_rest(struct virtio_net *chip, struct queue *queue,
+                                    struct bb_buffer **frames, unsigned limit, unsigned done)
+{
+    struct bb_ring *ring = &queue->receive;
+    /* A frame that is dropped is posted again: bounded, however fast bad ones come. */
+    for (unsigned tries = 0; queue->open && done < limit && tries < RING; tries++) {
+        unsigned more = 0;
+        uint32_t length;
+        if (queue->plain_receive && ring->kind == BB_RING_SPLIT)
+            more = receive_plain(chip, queue, frames + done, limit - done, BB_RING_SPLIT);
+        else if (queue->plain_receive && ring->kind == BB_RING_PACKED)
+            more = receive_plain(chip, queue, frames + done, limit - done, BB_RING_PACKED);
+        done += more;
+        if (more)
+            continue;
+        struct bb_buffer *frame = take_any(ring, queue->posted_receive, &length);
+        if (!frame)
+            break;
+        frames[done] = receive_parts(chip, queue, frame, length);
+        done += frames[done] != NULL;
+    }
+    return done ? (int)done : why_nothing(chip, queue, ring);
+}
+
+static int virtio_net_receive(struct bb_net *net, unsigned number, struct bb_buffer **frames,
+                              unsigned limit)
+{
+    struct virtio_net *chip = of(net);
+    if (number >= net->queues)
+        return -EINVAL;
+    struct queue *queue = &chip->queues[number];
+    unsigned done = 0;
+    if (queue->plain_receive && queue->receive.kind == BB_RING_SPLIT)
+        done = receive_plain(chip, queue, frames, limit, BB_RING_SPLIT);
+    return done == limit ? (int)done : receive_rest(chip, queue, frames, limit, done);
+}
+
 static void set_open(struct virtio_net *chip, bool open)
 {
     for (unsigned i = 0; i < chip->net.queues; i++) {

@@ -38,9 +38,9 @@ enum {
 struct queue {
     struct bb_ring receive, send;
     struct bb_ring_entry (*tables)[PARTS]; /* of `send`, by slot */
+    uint32_t most_plain;                   /* of what is received into one buffer, as `most` */
     uint32_t most;                         /* of a frame beyond its header's 14 bytes */
-    uint32_t most_plain;                   /* of one that was received into one buffer */
-    uint32_t header;                       /* bytes of one */
+    uint32_t header;                       /* bytes of the device's own */
     bool open;                             /* buffers may be given to the device */
     bool plain_send, plain_refill;         /* open, and not posted_...: */
     bool plain_receive;                    /* that, and merges */
@@ -106,14 +106,22 @@ BB_RING_INLINE bool any_beyond(uint64_t most, struct plain a, struct plain b, st
 }
 
 BB_RING_INLINE void put_plain(struct bb_ring_run *run, enum bb_ring_kind kind, struct plain plain,
-                              uint32_t header, uint64_t *bytes)
+                              uint64_t header, uint64_t *bytes)
 {
-    bb_arch_put64(plain.data - sizeof(struct header), 0);
-    bb_arch_put32(plain.data - 4, 0);
+    bb_arch_clear16(plain.data - BB_BUFFER_RESERVE); /* the header, and what is before it */
     bb_ring_run_put_entry(run, kind, (uintptr_t)plain.data - header,
                           plain.length + header + BB_NET_HEADER, 0);
     *bytes += plain.length;
     __asm__("" : "+r"(*bytes)); /* one after the other: a sum of them all wants a register more */
+}
+
+/* `beyond`: bytes that they have beyond the header's 14, all together. */
+BB_RING_INLINE void count_frames(uint64_t *frames, uint64_t *bytes, unsigned more, uint64_t beyond)
+{
+    uint64_t number = *frames, sum = *bytes;
+    __asm__("" : "+r"(number), "+r"(sum)); /* a load, and a store, of a pair */
+    *frames = number + more;
+    *bytes = sum + beyond + (uint64_t)more * BB_NET_HEADER;
 }
 
 BB_RING_INLINE unsigned send_plain(struct virtio_net *chip, struct queue *queue,
@@ -121,32 +129,35 @@ BB_RING_INLINE unsigned send_plain(struct virtio_net *chip, struct queue *queue,
                                    enum bb_ring_kind kind)
 {
     struct bb_ring_run run = bb_ring_run_post(&queue->send, kind, count);
-    uint64_t most = queue->most, bytes = 0;
-    uint32_t header = queue->header;
-    if (run.left >= 4)
+    uint64_t most = queue->most, header = queue->header, bytes = 0;
+    unsigned fours = run.left / 4;
+    if (fours)
         do {
-            struct plain a = plain_at(frames[0]), b = plain_at(frames[1]), c = plain_at(frames[2]),
-                         d = plain_at(frames[3]);
+            struct bb_buffer *first = frames[0], *second = frames[1], *third = frames[2],
+                             *fourth = frames[3];
+            bb_ring_run_keep_four(&run, first, second, third, fourth);
+            struct plain a = plain_at(first), b = plain_at(second), c = plain_at(third),
+                         d = plain_at(fourth);
             if (__builtin_expect(any_beyond(most, a, b, c, d), 0))
                 break;
-            bb_ring_run_keep_four(&run, a.frame, b.frame, c.frame, d.frame);
+            run.token += 4;
             put_plain(&run, kind, a, header, &bytes);
             put_plain(&run, kind, b, header, &bytes);
             put_plain(&run, kind, c, header, &bytes);
             put_plain(&run, kind, d, header, &bytes);
             frames += 4;
-            run.left -= 4;
-        } while (run.left >= 4);
-    for (; run.left; run.left--) {
-        struct plain a = plain_at(*frames++);
-        if (__builtin_expect(a.length > most, 0))
-            break;
-        *run.token++ = a.frame;
-        put_plain(&run, kind, a, header, &bytes);
-    }
+        } while (--fours);
+    run.left = run.left % 4 + 4 * fours;
+    if (run.left)
+        do {
+            struct plain a = plain_at(*frames++);
+            if (__builtin_expect(a.length > most, 0))
+                break;
+            *run.token++ = a.frame;
+            put_plain(&run, kind, a, header, &bytes);
+        } while (--run.left);
     unsigned done = bb_ring_run_posted(&queue->send, kind, &run);
-    chip->net.stats.sent += done;
-    chip->net.stats.sent_bytes += bytes + (uint64_t)done * BB_NET_HEADER;
+    count_frames(&chip->net.stats.sent, &chip->net.stats.sent_bytes, done, bytes);
     return done;
 }
 
@@ -154,15 +165,21 @@ BB_RING_INLINE unsigned sent_plain(struct bb_ring *ring, struct bb_buffer **fram
                                    enum bb_ring_kind kind)
 {
     struct bb_ring_run run = bb_ring_run_look(ring, kind, limit);
-    if (kind == BB_RING_SPLIT && run.left >= 4)
+    unsigned fours = kind == BB_RING_SPLIT ? run.left / 4 : 0;
+    run.left -= 4 * fours;
+    if (fours)
         do {
             if (!bb_ring_run_take_four(&run, (void **)frames))
                 break;
             frames += 4;
-            run.left -= 4;
-        } while (run.left >= 4);
-    for (; run.left && bb_ring_run_peek(&run, kind) <= UINT32_MAX; run.left--)
-        *frames++ = bb_ring_run_take(&run, kind);
+        } while (--fours);
+    run.left += 4 * fours;
+    if (__builtin_expect(run.left > 0, 0))
+        do {
+            if (bb_ring_run_peek(&run, kind) > UINT32_MAX)
+                break;
+            *frames++ = bb_ring_run_take(&run, kind);
+        } while (--run.left);
     return bb_ring_run_taken(ring, kind, &run);
 }
 
@@ -176,6 +193,7 @@ BB_RING_INLINE unsigned refill_plain(struct queue *queue, struct bb_buffer *cons
         do {
             struct bb_buffer *a = buffers[0], *b = buffers[1], *c = buffers[2], *d = buffers[3];
             bb_ring_run_keep_four(&run, a, b, c, d);
+            run.token += 4;
             bb_ring_run_put_entry(&run, kind, (uintptr_t)a + offset, length, BB_RING_WRITE);
             bb_ring_run_put_entry(&run, kind, (uintptr_t)b + offset, length, BB_RING_WRITE);
             bb_ring_run_put_entry(&run, kind, (uintptr_t)c + offset, length, BB_RING_WRITE);
@@ -241,8 +259,7 @@ BB_RING_INLINE unsigned receive_plain(struct virtio_net *chip, struct queue *que
         bb_ring_run_pass(&run, kind, 1);
     }
     unsigned done = bb_ring_run_taken(&queue->receive, kind, &run);
-    chip->net.stats.received += done;
-    chip->net.stats.received_bytes += bytes + (uint64_t)done * BB_NET_HEADER;
+    count_frames(&chip->net.stats.received, &chip->net.stats.received_bytes, done, bytes);
     return done;
 }
 
@@ -339,9 +356,10 @@ static bool send_one(struct virtio_net *chip, struct queue *queue, struct bb_buf
 }
 
 /* From frame `done` on, in a batch of which all before are posted: what the short path left. */
-static BB_NOINLINE int send_rest(struct virtio_net *chip, struct queue *queue,
+static BB_NOINLINE int send_rest(struct bb_net *net, struct queue *queue,
                                  struct bb_buffer *const *frames, unsigned count, unsigned done)
 {
+    struct virtio_net *chip = of(net);
     struct bb_ring *ring = &queue->send;
     while (queue->open && done < count && ring->room) {
         unsigned more = 0;
@@ -375,11 +393,11 @@ static int virtio_net_send(struct bb_net *net, unsigned number, struct bb_buffer
         return -EINVAL;
     struct queue *queue = &chip->queues[number];
     if (!queue->plain_send || queue->send.kind != BB_RING_SPLIT)
-        return send_rest(chip, queue, frames, count, 0);
+        return send_rest(net, queue, frames, count, 0);
     unsigned done = send_plain(chip, queue, frames, count, BB_RING_SPLIT);
     if (__builtin_expect(done < count, 0))
-        return send_rest(chip, queue, frames, count, done);
-    bb_ring_publish(&queue->send, BB_RING_SPLIT);
+        return send_rest(net, queue, frames, count, done);
+    bb_ring_show(&queue->send, queue->send.head, done);
     return (int)done;
 }
 
@@ -399,9 +417,10 @@ static BB_NOINLINE void *take_any(struct bb_ring *ring, bool posted, uint32_t *l
     }
 }
 
-static BB_NOINLINE int sent_rest(struct virtio_net *chip, struct queue *queue,
-                                 struct bb_buffer **frames, unsigned limit, unsigned done)
+static BB_NOINLINE int sent_rest(struct bb_net *net, struct queue *queue, struct bb_buffer **frames,
+                                 unsigned limit, unsigned done)
 {
+    struct virtio_net *chip = of(net);
     struct bb_ring *ring = &queue->send;
     uint32_t length;
     for (unsigned more = 1; queue->open && more && done < limit; done += more) {
@@ -428,7 +447,7 @@ static int virtio_net_sent(struct bb_net *net, unsigned number, struct bb_buffer
     if (queue->plain_send && queue->send.kind == BB_RING_SPLIT)
         done = sent_plain(&queue->send, frames, limit, BB_RING_SPLIT);
     if (__builtin_expect(done < limit, 0))
-        return sent_rest(chip, queue, frames, limit, done);
+        return sent_rest(net, queue, frames, limit, done);
     queue->full = false;
     return (int)done;
 }
@@ -475,124 +494,8 @@ static int virtio_net_refill(struct bb_net *net, unsigned number, struct bb_buff
     unsigned done = refill_plain(queue, buffers, count, BB_RING_SPLIT);
     if (__builtin_expect(done < count, 0))
         return refill_rest(chip, queue, buffers, count, done);
-    bb_ring_publish(&queue->receive, BB_RING_SPLIT);
+    bb_ring_show(&queue->receive, queue->receive.head, done);
     return (int)done;
-}
-
-/* Puts a frame that nobody shall see back where it came from. */
-static void drop(struct virtio_net *chip, struct queue *queue, struct bb_buffer *frame)
-{
-    chip->net.stats.errors++;
-    while (frame) {
-        struct bb_buffer *more = frame->more;
-        frame->more = NULL;
-        frame->flags = 0;
-        if (virtio_net_refill(&chip->net, (unsigned)(queue - chip->queues), &frame, 1) != 1)
-            bb_buffer_put(frame);
-        frame = more;
-    }
-}
-
-/* Makes a frame of a buffer with its header, and of those that belong to it. `length`: as the
- * device says, header included. NULL: dropped, or the device failed. */
-static BB_NOINLINE struct bb_buffer *receive_parts(struct virtio_net *chip, struct queue *queue,
-                                                   struct bb_buffer *frame, uint32_t length)
-{
-    struct bb_ring *ring = &queue->receive;
-    uint32_t header_size = queue->header, total = length - header_size;
-    struct bb_buffer *last = frame;
-    struct header header = {.buffers = 1};
-    unsigned count = 1;
-    frame->data = bb_buffer_memory(frame) + BB_BUFFER_HEADROOM;
-    frame->shape = BB_BUFFER_SHAPE(total);
-    frame->more = NULL;
-    if (length < header_size || total > BB_BUFFER_SIZE) {
-        bb_ring_bad(ring, "a frame's length beyond its buffer, or shorter than its header");
-    } else {
-        memcpy(&header, frame->data - header_size, header_size);
-        if (!queue->merges)
-            header.buffers = 1; /* whatever is written there */
-        if (!header.buffers)
-            bb_ring_bad(ring, "a frame of no buffers");
-        if (header.gso_type)
-            bb_ring_bad(ring, "a frame to be segmented, which was not asked for");
-    }
-    for (; !ring->broken && count < header.buffers; count++) {
-        struct bb_buffer *part = take_any(ring, queue->posted_receive, &length);
-        if (!part || length > header_size + BB_BUFFER_SIZE) {
-            bb_ring_bad(ring, "a frame of more buffers than there are");
-            if (part)
-                bb_buffer_put(part);
-            break;
-        }
-        part->data = bb_buffer_memory(part) + BB_BUFFER_HEADROOM - header_size;
-        part->shape = BB_BUFFER_SHAPE(length);
-        part->more = NULL;
-        last = last->more = part;
-        total += length;
-    }
-    if (ring->broken) {
-        bb_buffer_put(frame);
-        return NULL;
-    }
-    for (struct bb_buffer *part = frame; part; part = part->more)
-        part->parts = (uint16_t)count--;
-    bool checked = chip->net.features & BB_NET_CHECKS_CHECKSUM;
-    if (total < BB_NET_HEADER || total - BB_NET_HEADER > queue->most ||
-        frame->parts > BB_BUFFER_MAX_PARTS || !last->length ||
-        ((header.flags & NEEDS_CSUM) &&
-         (!checked || (uint32_t)header.checksum_start + header.checksum_offset + 2 > total))) {
-        drop(chip, queue, frame);
-        return NULL;
-    }
-    if (checked && (header.flags & (NEEDS_CSUM | DATA_VALID)))
-        frame->flags = BB_BUFFER_CHECKSUM_GOOD;
-    if (header.flags & NEEDS_CSUM) { /* never was on a wire; to be summed if it goes out again */
-        frame->flags |= BB_BUFFER_CHECKSUM_NEEDED;
-        frame->checksum_start = header.checksum_start;
-        frame->checksum_offset = header.checksum_offset;
-    }
-    chip->net.stats.received++;
-    chip->net.stats.received_bytes += total;
-    return frame;
-}
-
-/* After `done` frames: any frame, from any ring. */
-static BB_NOINLINE int receive_rest(struct virtio_net *chip, struct queue *queue,
-                                    struct bb_buffer **frames, unsigned limit, unsigned done)
-{
-    struct bb_ring *ring = &queue->receive;
-    /* A frame that is dropped is posted again: bounded, however fast bad ones come. */
-    for (unsigned tries = 0; queue->open && done < limit && tries < RING; tries++) {
-        unsigned more = 0;
-        uint32_t length;
-        if (queue->plain_receive && ring->kind == BB_RING_SPLIT)
-            more = receive_plain(chip, queue, frames + done, limit - done, BB_RING_SPLIT);
-        else if (queue->plain_receive && ring->kind == BB_RING_PACKED)
-            more = receive_plain(chip, queue, frames + done, limit - done, BB_RING_PACKED);
-        done += more;
-        if (more)
-            continue;
-        struct bb_buffer *frame = take_any(ring, queue->posted_receive, &length);
-        if (!frame)
-            break;
-        frames[done] = receive_parts(chip, queue, frame, length);
-        done += frames[done] != NULL;
-    }
-    return done ? (int)done : why_nothing(chip, queue, ring);
-}
-
-static int virtio_net_receive(struct bb_net *net, unsigned number, struct bb_buffer **frames,
-                              unsigned limit)
-{
-    struct virtio_net *chip = of(net);
-    if (number >= net->queues)
-        return -EINVAL;
-    struct queue *queue = &chip->queues[number];
-    unsigned done = 0;
-    if (queue->plain_receive && queue->receive.kind == BB_RING_SPLIT)
-        done = receive_plain(chip, queue, frames, limit, BB_RING_SPLIT);
-    return done == limit ? (int)done : receive_rest(chip, queue, frames, limit, done);
 }
 
 #endif

@@ -33,8 +33,7 @@ enum bb_gic_reg {
  *   void bb_arch_write16(uintptr_t address, uint16_t value);
  *   uint8_t bb_arch_read8(uintptr_t address);
  *   void bb_arch_write8(uintptr_t address, uint8_t value);
- *   void bb_arch_put32(void *at, uint32_t value);   ordinary memory, any alignment
- *   void bb_arch_put64(void *at, uint64_t value);
+ *   void bb_arch_clear16(void *at);                  16 bytes of ordinary memory, any alignment
  *   uint32_t bb_arch_acquire16(const uint16_t *at);  an atomic load, with no widening after it
  *   uintptr_t bb_arch_irq_save(void);                masks interrupts, returns the old state
  *   void bb_arch_irq_restore(uintptr_t state);

@@ -42,13 +42,9 @@ static inline void bb_arch_write8(uintptr_t address, uint8_t value)
 
 /* The CPU stores at any alignment in ordinary memory; what is compiled for strict alignment would
  * do so by bytes. */
-static inline void bb_arch_put64(void *at, uint64_t value)
+static inline void bb_arch_clear16(void *at)
 {
-    __asm__("str %x1, %0" : "=m"(*(uint64_t *)at) : "rZ"(value));
-}
-static inline void bb_arch_put32(void *at, uint32_t value)
-{
-    __asm__("str %w1, %0" : "=m"(*(uint32_t *)at) : "rZ"(value));
+    __asm__("stp xzr, xzr, %0" : "=m"(*(unsigned __int128 *)at));
 }
 static inline uint32_t bb_arch_acquire16(const uint16_t *at)
 {

@@ -87,13 +87,9 @@ void bb_arch_write16(uintptr_t address, uint16_t value);
 uint8_t bb_arch_read8(uintptr_t address);
 void bb_arch_write8(uintptr_t address, uint8_t value);
 uintptr_t bb_arch_irq_save(void);
-static inline void bb_arch_put64(void *at, uint64_t value)
+static inline void bb_arch_clear16(void *at)
 {
-    __builtin_memcpy(at, &value, sizeof value);
-}
-static inline void bb_arch_put32(void *at, uint32_t value)
-{
-    __builtin_memcpy(at, &value, sizeof value);
+    __builtin_memset(at, 0, 16);
 }
 static inline uint32_t bb_arch_acquire16(const uint16_t *at)
 {

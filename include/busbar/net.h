@@ -63,10 +63,10 @@ enum {                             /* bb_net.features */
 };
 
 struct bb_net_stats {
-    uint64_t sent, received;             /* frames */
-    uint64_t sent_bytes, received_bytes; /* of them */
-    uint64_t dropped;                    /* received and lost for want of buffers, where known */
-    uint64_t errors;                     /* frames that were malformed or not sent */
+    uint64_t sent, sent_bytes; /* frames, bytes of them */
+    uint64_t received, received_bytes;
+    uint64_t dropped; /* received and lost for want of buffers, where known */
+    uint64_t errors;  /* frames that were malformed or not sent */
 };
 
 struct bb_net {
@@ -110,7 +110,8 @@ struct bb_net_ops {
                   unsigned count);
     /* Asks for an interrupt when this queue receives a frame and, where send() found it full, when
      * it has sent some; client->ready() then runs once, in bb_poll(). True when there is one
-     * already: then no interrupt comes. */
+     * already: then no interrupt comes. False, and none comes either, once the device failed or was
+     * removed, and for a queue that is not there. */
     bool (*arm)(struct bb_net *net, unsigned queue);
     /* NULL: cannot; the device then passes every frame. */
     int (*set_filter)(struct bb_net *net, const struct bb_net_filter *filter);

@@ -112,11 +112,12 @@ struct bb_ring {
     uint16_t published;              /* split: head at the last kick; packed: posted since then */
     uint16_t order_head, order_tail; /* packed: of `order` */
     struct bb_ring_entry *entries;   /* the descriptor table, or the packed ring */
+    void **tokens; /* by slot; NULL: free (in order: outside head and tail, any) */
     struct bb_ring_available *available;
+    const uint16_t *device_wants; /* split: the index that it wants to be notified of, or flags */
     struct bb_ring_used *used;
     struct bb_ring_event *driver_event, *device_event;
     struct bb_ring_entry *tables; /* `parts` for each slot, or NULL */
-    void **tokens;                /* by slot; NULL: free (in order: outside head and tail, any) */
     uint32_t *writable;           /* by slot: bytes that the device may write */
     uint16_t *lengths;            /* by slot: entries taken, packed without tables */
     uint16_t *order;              /* free slots, in the order of their next use */
@@ -269,6 +270,21 @@ BB_RING_INLINE void bb_ring_put_again(struct bb_ring_batch *batch, enum bb_ring_
         bb_ring_put(batch, kind, slot, address, length, flags, token);
 }
 
+/* Split: makes all before `head` visible, the last `count` of which were not, and notifies the
+ * device unless it said that it needs none. */
+BB_RING_INLINE void bb_ring_show(struct bb_ring *ring, unsigned head, unsigned count)
+{
+    const uint16_t *at = ring->device_wants;
+    uint16_t *index = &ring->available->index;
+    ring->published = (uint16_t)head;
+    __atomic_store_n(index, (uint16_t)head, __ATOMIC_RELEASE);
+    __atomic_thread_fence(__ATOMIC_SEQ_CST); /* it sees the index, or we see what it asks for */
+    uint32_t wants = *at;
+    __asm__("" : "+r"(wants)); /* looked at once */
+    if (__builtin_expect(ring->event ? (uint16_t)(head - wants - 1) < count : !(wants & 1), 1))
+        bb_arch_write32(ring->notify, ring->notify_value);
+}
+
 /* Makes the batch visible, and notifies the device unless it said that it needs none. */
 BB_RING_INLINE void bb_ring_end(struct bb_ring_batch *batch, enum bb_ring_kind kind)
 {
@@ -283,21 +299,10 @@ BB_RING_INLINE void bb_ring_end(struct bb_ring_batch *batch, enum bb_ring_kind k
         bb_ring_kick(ring);
         return;
     }
-    uint16_t head = batch->at, before = ring->published;
+    uint16_t head = batch->at;
     ring->room = (uint16_t)(ring->room - (uint16_t)(head - ring->head));
-    ring->head = ring->published = head;
-    __atomic_store_n(&ring->available->index, head, __ATOMIC_RELEASE);
-    __atomic_thread_fence(__ATOMIC_SEQ_CST); /* it sees the index, or we see what it asks for */
-    bool wanted;
-    if (ring->event) {
-        uint16_t event =
-            __atomic_load_n((const uint16_t *)&ring->used->entries[ring->size], __ATOMIC_RELAXED);
-        wanted = (uint16_t)(head - event - 1) < (uint16_t)(head - before);
-    } else {
-        wanted = !(__atomic_load_n(&ring->used->flags, __ATOMIC_RELAXED) & 1);
-    }
-    if (wanted)
-        bb_arch_write32(ring->notify, ring->notify_value);
+    ring->head = head;
+    bb_ring_show(ring, head, (uint16_t)(head - ring->published));
 }
 
 BB_RING_INLINE struct bb_ring_batch bb_ring_look(struct bb_ring *ring, enum bb_ring_kind kind)
@@ -391,7 +396,7 @@ BB_RING_INLINE void bb_ring_taken(struct bb_ring_batch *batch, enum bb_ring_kind
  *     for (; run.left; run.left--)
  *         bb_ring_run_put(&run, kind, address, length, BB_RING_WRITE, buffer);
  *     bb_ring_run_posted(ring, kind, &run);            // several runs, then
- *     bb_ring_publish(ring, kind);
+ *     bb_ring_kick(ring);
  *
  *     run = bb_ring_run_look(ring, kind, limit);
  *     for (; run.left && bb_ring_run_peek(&run, kind) <= most; run.left--)
@@ -406,7 +411,7 @@ struct bb_ring_run {
     void **token;
     unsigned left;  /* slots that follow */
     unsigned count; /* of them all */
-    uint64_t slot;
+    uint64_t slot;  /* split: in the upper half the one after it, for compares of two */
     uint64_t extra; /* packed: beside the length in the entry's `rest` */
 };
 
@@ -468,13 +473,12 @@ BB_RING_INLINE void bb_ring_run_put(struct bb_ring_run *run, enum bb_ring_kind k
     bb_ring_run_put_entry(run, kind, address, length, flags);
 }
 
-/* Keeps the tokens of the next four slots, before their entries are put. */
-BB_RING_INLINE void bb_ring_run_keep_four(struct bb_ring_run *run, void *a, void *b, void *c,
+/* The tokens of the next four slots, if these are filled then; the caller counts run->token. */
+BB_RING_INLINE void bb_ring_run_keep_four(const struct bb_ring_run *run, void *a, void *b, void *c,
                                           void *d)
 {
     void **token = run->token;
     token[0] = a, token[1] = b, token[2] = c, token[3] = d;
-    run->token += 4;
 }
 
 /* Counts what the run got; when split, it is not visible yet. Returns how many. */
@@ -495,28 +499,23 @@ BB_RING_INLINE unsigned bb_ring_run_posted(struct bb_ring *ring, enum bb_ring_ki
     return count;
 }
 
-/* What bb_ring_end() does. */
-BB_RING_INLINE void bb_ring_publish(struct bb_ring *ring, enum bb_ring_kind kind)
-{
-    struct bb_ring_batch batch = bb_ring_begin(ring, kind);
-    bb_ring_end(&batch, kind);
-}
-
 /* Slots that are used, in order, as far as can be told: at most `limit`. A used index that is wrong
  * gives none, which bb_ring_look() then explains. */
 BB_RING_INLINE struct bb_ring_run bb_ring_run_look(const struct bb_ring *ring,
                                                    enum bb_ring_kind kind, unsigned limit)
 {
-    unsigned slot = ring->tail, count = (unsigned)ring->size - ring->room;
+    const struct bb_ring_used *used = ring->used;
+    unsigned slot = ring->tail, size = ring->size, count = size - ring->room;
     if (kind == BB_RING_SPLIT) {
-        uint16_t done = (uint16_t)(__atomic_load_n(&ring->used->index, __ATOMIC_ACQUIRE) - slot);
+        uint16_t done = (uint16_t)(bb_arch_acquire16(&used->index) - slot);
         count = done > count ? 0 : done;
-        slot &= ring->size - 1u;
+        slot &= size - 1u;
     }
     struct bb_ring_run run = bb_ring_run_at(ring, slot, count < limit ? count : limit);
-    if (kind == BB_RING_SPLIT)
-        run.used = ring->used->entries + slot; /* a slot's used element stands at its number */
-    else
+    if (kind == BB_RING_SPLIT) {
+        run.used = used->entries + slot; /* a slot's used element stands at its number */
+        run.slot = slot | (slot + 1ull) << 32;
+    } else
         run.extra = (uint64_t)slot << 32 | (uint64_t)ring->tail_flags << 48;
     return run;
 }
@@ -549,7 +548,7 @@ BB_RING_INLINE void bb_ring_run_pass(struct bb_ring_run *run, enum bb_ring_kind 
         run->extra += (uint64_t)count << 32;
     } else {
         run->used += count;
-        run->slot += count;
+        run->slot += count | (uint64_t)count << 32;
     }
 }
 
@@ -564,10 +563,10 @@ BB_RING_INLINE void *bb_ring_run_take(struct bb_ring_run *run, enum bb_ring_kind
 BB_RING_INLINE bool bb_ring_run_take_four(struct bb_ring_run *run, void **tokens)
 {
     const struct bb_ring_used_element *used = run->used;
-    uint64_t pair = run->slot | (run->slot + 1) << 32;
     uint64_t first_pair = bb_ring_once(&used[0].id) | bb_ring_once(&used[1].id) << 32;
     uint64_t second_pair = bb_ring_once(&used[2].id) | bb_ring_once(&used[3].id) << 32;
-    if (__builtin_expect(first_pair != pair || second_pair != pair + (2 | 2ull << 32), 0))
+    if (__builtin_expect((first_pair != run->slot) | (second_pair != run->slot + (2 | 2ull << 32)),
+                         0))
         return false;
     void **from = run->token, *first = from[0], *second = from[1], *third = from[2],
          *fourth = from[3];

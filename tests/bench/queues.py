@@ -13,7 +13,7 @@ sys.path.insert(0, str(ROOT / "tools"))
 from busbarlib import bench, build  # noqa: E402
 
 # Instructions for each operation, gcc and clang.
-HELD = {"read1": 145, "read32": 66, "send": 28}
+HELD = {"read1": 103, "read32": 62, "send": 24}
 
 
 def main():

@@ -136,6 +136,7 @@ BB_RING_INLINE void put_run(unsigned count, enum bb_ring_kind kind)
             posted++;
         }
         bb_ring_run_keep_four(&run, four[0], four[1], four[2], four[3]);
+        run.token += 4;
         for (unsigned i = 0; i < 4; i++)
             bb_ring_run_put_entry(&run, kind, (uintptr_t)four[i], 8, BB_RING_WRITE);
     }
@@ -147,7 +148,7 @@ BB_RING_INLINE void put_run(unsigned count, enum bb_ring_kind kind)
         posted++;
     }
     if (bb_ring_run_posted(&ring, kind, &run))
-        bb_ring_publish(&ring, kind);
+        bb_ring_kick(&ring);
 }
 
 BB_RING_INLINE void get_run(unsigned limit, enum bb_ring_kind kind)

@@ -59,7 +59,7 @@ static void put_run(unsigned count, uint8_t *data, enum bb_ring_kind kind)
         left -= bb_ring_run_posted(&ring, kind, &run);
     }
     if (count)
-        bb_ring_publish(&ring, kind);
+        bb_ring_kick(&ring);
 }
 
 static unsigned get_run(unsigned limit, enum bb_ring_kind kind)
