@@ -285,6 +285,7 @@ static void check_refusals(struct exchange *exchange)
     bb_check(run, bb_net_receive(net, net->queues, none, 1) == -EINVAL, "nor to receive from");
     bb_check(run, bb_net_sent(net, net->queues, none, 1) == -EINVAL, "nor to get back from");
     bb_check(run, bb_net_refill(net, net->queues, &frame, 1) == -EINVAL, "nor to fill");
+    bb_check(run, !bb_net_arm(net, net->queues), "nor to arm");
     bb_check(run, bb_net_send(net, 0, &frame, 0) == 0, "nothing is sent of nothing");
     frame->flags = BB_BUFFER_CHECKSUM_NEEDED;
     frame->checksum_start = ARP_SIZE - 2;

@@ -165,6 +165,12 @@ class Sources(Repository):
             with self.assertRaisesRegex(BusbarError, r"put stack_1.0.orig.tar.xz.* into .*cache"):
                 sources.ensure(["stack"])
 
+    def test_another_release_says_what_to_bring(self):
+        with mock.patch.object(sources.shutil, "which", lambda name: "apt-get"), \
+                mock.patch.object(sources, "_environment", lambda *_arguments, **_more: {}):
+            with self.assertRaisesRegex(BusbarError, r"wants stack_1.0.orig.tar.xz: put it into"):
+                sources.ensure(["stack"])
+
 
 if __name__ == "__main__":
     unittest.main()

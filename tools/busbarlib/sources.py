@@ -64,7 +64,7 @@ def _fetch(library, verbose):
     if not (folder / archive.name).is_file():
         there = ", ".join(sorted(path.name for path in folder.glob("*.orig.tar.*")))
         raise BusbarError(f"Debian's source package {name} here brings {there or 'no archive'}; "
-                          f"{library.wrap.name} wants {archive.name}")
+                          f"{library.wrap.name} wants {archive.name}: put it into {archive.parent}")
     archive.parent.mkdir(parents=True, exist_ok=True)
     os.replace(folder / archive.name, archive)
     shutil.rmtree(folder)
