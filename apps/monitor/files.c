@@ -63,14 +63,40 @@ void say_size(uint64_t bytes)
         say("%llu %s", (unsigned long long)bytes, units[unit]);
 }
 
+size_t plain_text(char *text, size_t size, bool last)
+{
+    const unsigned char *byte = (const unsigned char *)text, first = byte[0];
+    if (first < 0x80) {
+        if ((first < ' ' && first != '\n' && first != '\t') || first == 0x7f)
+            text[0] = '.';
+        return 1;
+    }
+    size_t length = first < 0xc2 ? 1 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : first < 0xf5 ? 4 : 1;
+    /* The second byte says what is a control, too long or no character. */
+    unsigned low = first == 0xc2 || first == 0xe0 ? 0xa0 : first == 0xf0 ? 0x90 : 0x80;
+    unsigned high = first == 0xed ? 0x9f : first == 0xf4 ? 0x8f : 0xbf;
+    bool right = length > 1;
+    for (size_t i = 1; right && i < length && i < size; i++)
+        right = byte[i] >= (i == 1 ? low : 0x80u) && byte[i] <= (i == 1 ? high : 0xbfu);
+    if (right && length > size && !last)
+        return 0;
+    if (right && length <= size)
+        return length;
+    text[0] = '.';
+    return 1;
+}
+
 void say_name(const char *name)
 {
     char shown[BB_FILE_NAME];
-    size_t length = 0;
-    for (; name[length] && length + 1 < sizeof(shown); length++)
-        shown[length] =
-            (unsigned char)name[length] < ' ' || name[length] == 0x7f ? '.' : name[length];
+    size_t length = strnlen(name, sizeof(shown) - 1);
+    memcpy(shown, name, length);
     shown[length] = '\0';
+    for (size_t at = 0; at < length;) {
+        at += plain_text(shown + at, length - at, true);
+        if (shown[at - 1] == '\n' || shown[at - 1] == '\t')
+            shown[at - 1] = '.';
+    }
     say("%s", shown);
 }
 

@@ -22,6 +22,10 @@ int visit_end(struct visit *visit, int error);
 const char *last_name(const char *path);
 /* Bytes as people read them: "1.5 GiB". */
 void say_size(uint64_t bytes);
+/* Makes the first character of a text from a medium one that a terminal of UTF-8 shows: a dot
+ * stands for a control (also U+0080 to U+009F) and for a byte that is no UTF-8. A new line and a
+ * tab stay. Returns its bytes, or 0: the text ends within it, and is not the last. */
+size_t plain_text(char *text, size_t size, bool last);
 /* A name from a medium: what a terminal would obey is shown as a dot. */
 void say_name(const char *name);
 /* Completes with the names of all block devices. */

@@ -131,8 +131,8 @@ def try_platform(platform, folder, fat):
         lines += ["ls disk0p2:/", "mkdir disk0p2:/from_ext4", "mount disk0p2 f",
                   "cp disk0p1:/random f:/from_ext4/", "mount", "umount f"]
     heard = monitor(platform, disk, *lines)
-    for what in ("ext4 partition", "1000003  random", "hello from the host", "cat: not there",
-                 "1000003 bytes in"):
+    for what in ("ext4 partition", "1000003  random", "hello from the host",
+                 "one.[J.J..J gr\u00fc\u00df", "cat: not there", "1000003 bytes in"):
         check(f"{platform}: it says '{what}'", what in heard, heard)
     judge_ext4(platform, folder, part(disk, places["ext4"], size), original)
     if fat:
@@ -154,7 +154,8 @@ def main():
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
             (folder / "random").write_bytes(random.Random(1).randbytes(1000003))
-            (folder / "hello.txt").write_text("hello from the host\n", encoding="utf-8")
+            (folder / "hello.txt").write_bytes(
+                b"hello from the host\none\x1b[J\x9bJ\xc2\x9bJ gr\xc3\xbc\xc3\x9f\n")
             try_platform(platform, folder, fat)
     return 0 if well else 1
 
