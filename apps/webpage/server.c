@@ -22,22 +22,25 @@ enum {                     /* seconds */
 
 #define LEAST 1024 /* bytes; a byte for each probe of a closed window is no progress */
 
-enum phase { READING, HEAD, BODY, LINGERING };
+/* FLUSHING: the last answer is lwIP's, and the client has not acknowledged all of it. Only then
+ * goes our FIN: lwIP alone would wait without end for a client that keeps its window closed. */
+enum phase { READING, HEAD, BODY, FLUSHING, LINGERING };
 
 struct connection {
     struct tcp_pcb *pcb; /* NULL: free */
     struct pbuf *held;   /* received and not yet read, from `offset` on */
     uint16_t offset;
     uint8_t phase;   /* enum phase */
-    uint8_t seconds; /* without what the phase waits for */
-    uint16_t taken;  /* of an answer since `seconds` began */
+    uint8_t seconds; /* of silence, of a request or of lingering */
+    uint8_t stalled; /* seconds in which the client has not taken LEAST of what is to be sent */
+    uint16_t taken;  /* bytes of it */
     bool ended;      /* the client sends no more */
     bool starved;    /* lwIP had no memory for it */
     struct http_request request;
     struct answer answer;
 };
 
-/* A chunk: "0fff\r\n", JSON, "\r\n", and the last one's "0\r\n\r\n". */
+/* A chunk: its size as "%04zx\r\n", JSON, "\r\n", and the last one's "0\r\n\r\n". */
 #define CHUNK_HEAD 6
 #define CHUNK_TAIL 7
 static char scratch[6144];
@@ -173,8 +176,6 @@ static void answer_with(struct connection *connection, enum http_status status)
 {
     answer_prepare(&connection->answer, &connection->request, status);
     connection->phase = HEAD;
-    connection->seconds = 0;
-    connection->taken = 0;
     figures.requests++;
     figures.refused += connection->answer.status >= HTTP_BAD_REQUEST;
 }
@@ -218,8 +219,23 @@ static void drop_held(struct connection *connection)
     connection->offset = 0;
 }
 
-/* The answer is lwIP's, and it was the last. The client may still be sending, and must have the
- * answer before a reset tells it to stop (RFC 9112 section 9.6). */
+/* Makes one buffer, not of the receive pool, of what is held: many small segments that came out of
+ * order arrive as one chain. False when that is more than a segment, or memory is short. */
+static bool gather(struct connection *connection)
+{
+    u16_t size = (u16_t)(connection->held->tot_len - connection->offset);
+    struct pbuf *one = size <= TCP_MSS ? pbuf_alloc(PBUF_RAW, size, PBUF_RAM) : NULL;
+    if (!one)
+        return false;
+    pbuf_copy_partial(connection->held, one->payload, size, connection->offset);
+    pbuf_free(connection->held);
+    connection->held = one;
+    connection->offset = 0;
+    return true;
+}
+
+/* The client has acknowledged the last answer. It may still be sending, and must read the answer
+ * before a reset tells it to stop (RFC 9112 section 9.6). */
 static err_t finish(struct connection *connection)
 {
     if (connection->ended)
@@ -229,14 +245,13 @@ static err_t finish(struct connection *connection)
     tcp_setprio(connection->pcb, TCP_PRIO_MIN);
     connection->phase = LINGERING;
     connection->seconds = 0;
-    drop_held(connection);
     return ERR_OK;
 }
 
 /* Goes as far as it can: reads, answers, reads on. */
 static err_t advance(struct connection *connection)
 {
-    while (connection->phase != LINGERING) {
+    while (connection->phase < FLUSHING) {
         if (connection->phase == READING)
             read_request(connection);
         if (connection->phase == READING)
@@ -245,14 +260,20 @@ static err_t advance(struct connection *connection)
             connection->phase = BODY;
         if (connection->phase == HEAD || !send_body(connection))
             break;
-        if (connection->answer.last)
-            return finish(connection);
-        http_begin(&connection->request, answer_etag);
-        connection->phase = READING;
+        connection->phase = connection->answer.last ? FLUSHING : READING;
         connection->seconds = 0;
+        if (connection->phase == READING)
+            http_begin(&connection->request, answer_etag);
     }
     if (connection->phase == READING && connection->ended)
-        return close_connection(connection);
+        connection->phase = FLUSHING;
+    if (connection->phase == FLUSHING) {
+        drop_held(connection);
+        if (!tcp_sndqueuelen(connection->pcb))
+            return finish(connection);
+    }
+    if (connection->held && pbuf_clen(connection->held) > HELD && !gather(connection))
+        return abort_connection(connection);
     tcp_output(connection->pcb);
     return ERR_OK;
 }
@@ -295,7 +316,7 @@ static err_t on_received(void *context, struct tcp_pcb *pcb, struct pbuf *buffer
         pbuf_free(buffer);
         return ERR_OK;
     }
-    if (connection->held && pbuf_clen(connection->held) + pbuf_clen(buffer) > HELD)
+    if (connection->held && !buffer->next && pbuf_clen(connection->held) >= HELD)
         return ERR_MEM; /* lwIP keeps it, and lets no more come, until there is room */
     if (connection->held)
         pbuf_cat(connection->held, buffer);
@@ -312,7 +333,7 @@ static err_t on_sent(void *context, struct tcp_pcb *pcb, u16_t length)
     if (!connection || connection->phase == LINGERING)
         return ERR_OK;
     if (connection->taken + length >= LEAST) {
-        connection->seconds = connection->phase == READING ? connection->seconds : 0;
+        connection->stalled = 0;
         connection->taken = 0;
     } else {
         connection->taken = (uint16_t)(connection->taken + length);
@@ -320,27 +341,37 @@ static err_t on_sent(void *context, struct tcp_pcb *pcb, u16_t length)
     return advance(connection);
 }
 
+/* Whether the client takes what there is for it, our FIN too; called once a second. */
+static bool is_stalled(struct connection *connection)
+{
+    bool owed = connection->phase == HEAD || connection->phase == BODY ||
+                tcp_sndqueuelen(connection->pcb) > 0;
+    if (!owed) {
+        connection->stalled = 0;
+        connection->taken = 0;
+    }
+    return owed && ++connection->stalled >= ANSWER_LIMIT;
+}
+
 /* Once a second. */
 static err_t on_tick(void *context, struct tcp_pcb *pcb)
 {
-    static const uint8_t limits[] = {
-        [READING] = IDLE_LIMIT,
-        [HEAD] = ANSWER_LIMIT,
-        [BODY] = ANSWER_LIMIT,
-        [LINGERING] = LINGER_LIMIT,
-    };
     struct connection *connection = context;
-    (void)pcb;
     if (!connection)
         return ERR_OK;
-    bool begun = connection->phase == READING && connection->request.begun;
-    if (++connection->seconds < (begun ? REQUEST_LIMIT : limits[connection->phase]))
-        return advance(connection);
-    if (connection->phase == HEAD || connection->phase == BODY)
+    if (is_stalled(connection))
         return abort_connection(connection);
-    if (!begun)
-        return close_connection(connection);
-    answer_with(connection, HTTP_REQUEST_TIMEOUT);
+    if (connection->phase == LINGERING) {
+        bool heard = ++connection->seconds >= LINGER_LIMIT && !tcp_sndqueuelen(pcb);
+        return heard ? close_connection(connection) : ERR_OK;
+    }
+    if (connection->phase == READING) {
+        connection->seconds++;
+        if (connection->request.begun && connection->seconds >= REQUEST_LIMIT)
+            answer_with(connection, HTTP_REQUEST_TIMEOUT);
+        else if (!connection->request.begun && connection->seconds >= IDLE_LIMIT)
+            connection->phase = FLUSHING;
+    }
     return advance(connection);
 }
 
@@ -361,7 +392,7 @@ static struct connection *find_place(void)
         if (!each->pcb)
             return each;
         if (each->phase == READING && !each->request.begun && !each->held &&
-            (!idle || each->seconds > idle->seconds))
+            !tcp_sndqueuelen(each->pcb) && (!idle || each->seconds > idle->seconds))
             idle = each;
     }
     if (idle)

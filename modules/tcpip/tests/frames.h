@@ -5,7 +5,7 @@
 
 #include "fake_net.h"
 
-enum { ETH = 14, IP4 = 20, UDP = 8, TCP = 20, SYN = 2, RST = 4, PSH = 8, ACK = 16 };
+enum { ETH = 14, IP4 = 20, UDP = 8, TCP = 20, FIN = 1, SYN = 2, RST = 4, PSH = 8, ACK = 16 };
 
 static const uint8_t own_mac[6] = {0x52, 0x54, 0, 0x12, 0x34, 0x56};
 static const uint8_t peer_mac[6] = {0x52, 0x55, 0, 0, 2, 2};
