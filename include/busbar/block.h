@@ -18,8 +18,9 @@
  *         bb_block_reap(disk, 0, 1);
  *     error = taken < 0 ? taken : bb_block_wait(disk, 0, &request);        // 0: read
  *
- * Thread context, one core at a time for each queue. Whole disks get the names disk0, disk1 ... in
- * binding order, their partitions disk0p1 ...
+ * Thread context, for now one core at a time for each device: queues are apart, but counters,
+ * bounce buffers and the watchdog are the device's. Release builds do not check a queue's number.
+ * Whole disks get the names disk0, disk1 ... in binding order, their partitions disk0p1 ...
  */
 #ifndef BUSBAR_BLOCK_H
 #define BUSBAR_BLOCK_H
@@ -64,11 +65,12 @@ struct bb_block_request {
     };
     uint32_t count; /* DISCARD, WRITE_ZEROES: blocks; READ, WRITE: from the segments */
     /* -EINPROGRESS while the device has it; then 0, -EIO, -ETIMEDOUT, -ENODEV (the device went),
-     * -ENOSPC, -EROFS, -ENOTSUP. */
+     * -ENOSPC, -EROFS, -ENOTSUP. Where a device could not even be reset (its node says so), it may
+     * still write to the memory of what it had: that is the caller's to leave alone. */
     int status;
     int result; /* the driver's while in flight */
-    /* Called when the request is reaped, in thread context, with its status set; may submit again.
-     * NULL: the caller looks at `status`. */
+    /* Called when the request is reaped, in thread context, with its status set; may submit again,
+     * and wait for others, unless the device goes. NULL: the caller looks at `status`. */
     void (*done)(struct bb_block_request *request);
     struct bb_block *view;         /* the partition it came through; the subsystem's */
     void *context;                 /* the caller's own */
@@ -100,7 +102,7 @@ struct bb_block {
     uint32_t max_blocks;     /* of one READ or WRITE; not 0 (a request has at most 1 GiB anyway) */
     uint32_t max_erase;      /* blocks of one DISCARD or WRITE_ZEROES; not 0 where it has them */
     uint16_t max_segments;   /* of one request; not 0 */
-    uint16_t queues;         /* not 0; each may be used by another core */
+    uint16_t queues;         /* not 0 */
     uint16_t depth;          /* requests in flight in one queue; not 0 */
     uint16_t features;       /* BB_BLOCK_READ_ONLY and so on */
     struct bb_block *parent; /* a partition: the disk that it is a view of */

@@ -43,8 +43,8 @@ struct bb_virtio_client {
     void (*used)(struct bb_virtio_client *client);
     /* The configuration changed. Interrupt context. NULL: nothing to do. */
     void (*changed)(struct bb_virtio_client *client);
-    /* The device failed, and was reset: nothing of it moves any more. Thread context. May be NULL.
-     */
+    /* The device failed, and was reset: nothing of it moves any more, unless it is `unreset`.
+     * Thread context. May be NULL. */
     void (*failed)(struct bb_virtio_client *client, int error);
     /* The device says that it must be reset to go on. Returns what bb_virtio_restart() did. Thread
      * context. NULL: it is failed then. */
@@ -101,7 +101,7 @@ static inline bool bb_virtio_has(const struct bb_virtio *virtio, unsigned featur
 int bb_virtio_ring(struct bb_virtio *virtio, unsigned index, unsigned size, struct bb_ring *ring);
 int bb_virtio_start(struct bb_virtio *virtio);
 /* Resets a device that does not answer; nothing of it moves any more, and bb_ring_abandon() tells
- * what its rings held. Negative: it is failed for good. */
+ * what its rings held. Negative: it is failed for good, and may be `unreset`. */
 int bb_virtio_stop(struct bb_virtio *virtio);
 /* Stops it, negotiates the same features, enables the same rings anew, empty and disarmed, and sets
  * it going. What was in the rings is the caller's to complete. Negative: it is failed for good. */
