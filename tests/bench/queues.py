@@ -14,6 +14,7 @@ from busbarlib import bench, build  # noqa: E402
 
 # Instructions for each operation, gcc and clang.
 HELD = {"read1": 105, "read32": 64, "send": 28}
+HELD_TCP = 2880
 
 
 def main():
@@ -28,6 +29,12 @@ def main():
             held = f"; missed, held to {limit}" if word == "over" else ""
             print(f"{word} {what}, {compiler}: {ours:g} instructions, by hand {hand:g}, "
                   f"to reach {reach}{held}")
+        found = bench.measure_tcp(compiler)
+        for name, what in bench.TCP_FIGURES.items():
+            ours = found[name]["framework"]["median"]
+            wrong += ours > HELD_TCP
+            word = "FAIL" if ours > HELD_TCP else "ok  "
+            print(f"{word} {what}, {compiler}: {ours:g} instructions, held to {HELD_TCP}")
     return 1 if wrong else 0
 
 
