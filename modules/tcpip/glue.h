@@ -42,6 +42,8 @@ extern struct bb_tcpip_stats bb_tcpip_counters;
 int bb_tcpip_pools(void);
 /* The piece given by bb_tcpip_alloc() that this byte is in, or NULL. */
 void *bb_tcpip_piece_of(const void *byte);
+/* Pieces of this memp_t that are taken; from MEMP_MAX on, of a size of bb_tcpip_alloc(). */
+unsigned bb_tcpip_used(unsigned pool);
 
 /* ---- glue.c ---- */
 /* lwIP's netif_init_fn: fills what depends on the device. */

@@ -135,6 +135,11 @@ void *bb_tcpip_alloc(size_t size)
     return NULL;
 }
 
+unsigned bb_tcpip_used(unsigned pool)
+{
+    return pool < BB_ARRAY_SIZE(pools) ? pools[pool].used : 0;
+}
+
 void *bb_tcpip_piece_of(const void *byte)
 {
     for (struct pool *pool = &pools[MEMP_MAX]; pool < pools + BB_ARRAY_SIZE(pools); pool++) {

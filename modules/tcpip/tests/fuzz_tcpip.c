@@ -8,13 +8,24 @@
 #include <busbar/tcpip.h>
 
 #include <lwip/dhcp.h>
+#include <lwip/etharp.h>
+#include <lwip/memp.h>
+#include <lwip/nd6.h>
 #include <lwip/priv/tcp_priv.h>
 #include <lwip/prot/dhcp.h>
 #include <lwip/prot/ieee.h>
 
+#include <modules/tcpip/glue.h>
+
 #include "fake_net.h"
 
 static struct tcp_pcb *client;
+static unsigned buffers, pieces;
+
+enum {
+    GIVEN_UP = 80, /* seconds after which nothing is waited for: fragments of IPv6, 60 */
+    SLACK = 4,     /* pieces that may come and stay; what leaks adds up to more */
+};
 
 enum { IP = 14, PORTS = 34, DHCP_ID = 46, DNS_ID = 42, DNS_PORT = 53, DHCP_CLIENT = 68 };
 
@@ -130,6 +141,7 @@ static void begin_once(void)
     udp_bind(udp, IP_ANY_TYPE, 7);
     udp_recv(udp, datagram, NULL);
     fake_run(100 * BB_MSEC);
+    buffers = bb_buffer_free() + fake.empty;
 }
 
 static void begin(void)
@@ -160,7 +172,27 @@ static void begin(void)
     (void)tcp_connect(client, &peer, 80, accepted);
 }
 
-/* No connection lives on into the next input. */
+static bool all_is_back(void)
+{
+    static const memp_t none[] = {MEMP_TCP_PCB, MEMP_TCP_SEG,   MEMP_REASSDATA, MEMP_FRAG_PBUF,
+                                  MEMP_PBUF,    MEMP_PBUF_POOL, MEMP_ARP_QUEUE, MEMP_ND6_QUEUE};
+    unsigned used = 0;
+    for (size_t i = 0; i < BB_ARRAY_SIZE(none); i++)
+        used += bb_tcpip_used(none[i]);
+    return !used && bb_buffer_free() + fake.empty == buffers;
+}
+
+/* What bb_tcpip_alloc() gave: DHCP's state, for one, stays. */
+static unsigned pieces_used(void)
+{
+    unsigned used = 0;
+    for (unsigned i = MEMP_MAX; i < MEMP_MAX + 3; i++)
+        used += bb_tcpip_used(i);
+    return used;
+}
+
+/* No connection lives on into the next input, and whatever it took has come back once nothing is
+ * waited for. */
 static void end(void)
 {
     while (tcp_active_pcbs)
@@ -168,7 +200,17 @@ static void end(void)
     while (tcp_tw_pcbs)
         tcp_abort(tcp_tw_pcbs);
     client = NULL;
+    etharp_cleanup_netif(bb_tcpip_netif(NULL));
+    nd6_cleanup_netif(bb_tcpip_netif(NULL)); /* keeps a packet for a neighbour that is stale */
     fake_run(20 * BB_MSEC);
+    for (unsigned i = 0; i < GIVEN_UP && (!all_is_back() || pieces_used() > pieces); i++) {
+        world_advance(BB_SEC);
+        fake_run(0);
+    }
+    fake_check(all_is_back(), "an input has taken buffers or packets for good");
+    if (!pieces)
+        pieces = pieces_used();
+    fake_check(pieces_used() <= pieces + SLACK, "inputs have taken memory for good");
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
