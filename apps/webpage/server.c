@@ -22,8 +22,9 @@ enum {                     /* seconds */
 
 #define LEAST 1024 /* bytes; a byte for each probe of a closed window is no progress */
 
-/* FLUSHING: the last answer is lwIP's, and the client has not acknowledged all of it. Only then
- * goes our FIN: lwIP alone would wait without end for a client that keeps its window closed. */
+/* The last answer is lwIP's. FLUSHING: of a client that has ended, until it has acknowledged all;
+ * LINGERING: after our FIN, until the client has ended too. lwIP alone would wait without end for
+ * a client that keeps its window closed, so a connection is left to it with nothing but a FIN. */
 enum phase { READING, HEAD, BODY, FLUSHING, LINGERING };
 
 struct connection {
@@ -234,7 +235,7 @@ static bool gather(struct connection *connection)
     return true;
 }
 
-/* The client has acknowledged the last answer. It may still be sending, and must read the answer
+/* It was the last answer. The client may still be sending, and must read the answer
  * before a reset tells it to stop (RFC 9112 section 9.6). */
 static err_t finish(struct connection *connection)
 {
@@ -246,6 +247,12 @@ static err_t finish(struct connection *connection)
     connection->phase = LINGERING;
     connection->seconds = 0;
     return ERR_OK;
+}
+
+/* All bytes that lwIP took, but for a FIN. */
+static bool is_acknowledged(const struct connection *connection)
+{
+    return tcp_sndbuf(connection->pcb) == TCP_SND_BUF;
 }
 
 /* Goes as far as it can: reads, answers, reads on. */
@@ -269,7 +276,7 @@ static err_t advance(struct connection *connection)
         connection->phase = FLUSHING;
     if (connection->phase == FLUSHING) {
         drop_held(connection);
-        if (!tcp_sndqueuelen(connection->pcb))
+        if (!connection->ended || is_acknowledged(connection))
             return finish(connection);
     }
     if (connection->held && pbuf_clen(connection->held) > HELD && !gather(connection))
@@ -309,7 +316,9 @@ static err_t on_received(void *context, struct tcp_pcb *pcb, struct pbuf *buffer
     }
     if (!buffer) {
         connection->ended = true;
-        return connection->phase == LINGERING ? close_connection(connection) : advance(connection);
+        if (connection->phase != LINGERING)
+            return advance(connection);
+        return is_acknowledged(connection) ? close_connection(connection) : ERR_OK;
     }
     if (connection->phase == LINGERING) {
         tcp_recved(pcb, buffer->tot_len);
@@ -330,8 +339,10 @@ static err_t on_sent(void *context, struct tcp_pcb *pcb, u16_t length)
     struct connection *connection = context;
     (void)pcb;
     feed_starved(connection, length);
-    if (!connection || connection->phase == LINGERING)
+    if (!connection)
         return ERR_OK;
+    if (connection->phase == LINGERING && connection->ended && is_acknowledged(connection))
+        return close_connection(connection); /* now: lwIP says nothing when only a FIN is left */
     if (connection->taken + length >= LEAST) {
         connection->stalled = 0;
         connection->taken = 0;
