@@ -87,6 +87,7 @@ _TESTS = (
     Need("gdisk", "makes and checks partition tables", _system("sgdisk")),
     Need("dosfstools", "makes and checks FAT file systems", _system("mkfs.vfat")),
     Need("mtools", "reads FAT file systems", _program("mcopy")),
+    Need("chromium", "shows the web page", _program("chromium", "chromium-browser")),
 )
 
 
