@@ -114,6 +114,68 @@ static void test_needs_reset_without_end(void **state)
     assert_int_equal(bb_buffer_free(), BUFFERS - net->depth);
 }
 
+/* ---- Interrupts during probe, which waits for a random address ---- */
+
+static void (*interrupt)(void);
+
+static void run_interrupt(struct bb_timer_event *event)
+{
+    (void)event;
+    interrupt();
+}
+
+static struct bb_timer_event event = {.run = run_interrupt};
+
+static uint32_t hold(struct model_virtio *device, struct virtio_chain *chain)
+{
+    (void)device, (void)chain;
+    bb_timer_event_at(&event, 0);
+    return VIRTIO_HOLD;
+}
+
+static void boot_with_interrupt(void (*what)(void))
+{
+    static struct model_virtio rng = {
+        .type = 4, .features = VIRTIO_SPLIT, .queue_max = {8}, .handle = hold};
+    interrupt = what;
+    virt_prepare(NULL);
+    nic.device.features = (WITHOUT(NIC_MAC)) | VIRTIO_SPLIT;
+    model_virtio_attach(&rng, 1);
+    model_nic_attach(&nic, 0);
+    boot(NULL);
+    bb_poll();
+}
+
+static void ask_in_probe(void)
+{
+    model_virtio_break(&nic.device);
+}
+
+static void test_needs_reset_in_probe(void **state)
+{
+    (void)state;
+    boot_with_interrupt(ask_in_probe);
+    must_fail(NIC, -EIO, NULL);
+    assert_int_equal(logged("asks to be reset"), 1);
+}
+
+static void lose_link(void)
+{
+    nic.config.status = 0;
+    nic.device.generation++;
+    nic.device.interrupt_status |= 2;
+    wire_set(&nic.device.irq, true);
+}
+
+static void test_link_in_probe(void **state)
+{
+    (void)state;
+    boot_with_interrupt(lose_link);
+    net = face_at(net, NIC);
+    assert_false(net->link_up);
+    assert_int_equal(nic.device.interrupt_status, 0);
+}
+
 /* ---- No end of a reset ---- */
 
 /* What it may still write to is nobody else's any more. */
@@ -165,6 +227,8 @@ int main(void)
         cmocka_unit_test(test_needs_reset_when_full),
         cmocka_unit_test(test_needs_reset_and_stays_silent),
         cmocka_unit_test(test_needs_reset_without_end),
+        cmocka_unit_test(test_needs_reset_in_probe),
+        cmocka_unit_test(test_link_in_probe),
         cmocka_unit_test(test_no_end_of_reset),
         cmocka_unit_test(test_failed_without_end_of_reset),
         cmocka_unit_test(test_removed_without_end_of_reset),
