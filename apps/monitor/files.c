@@ -42,6 +42,13 @@ int visit_end(struct visit *visit, int error)
     return error ? error : left;
 }
 
+int visit_for(const char *path, int (*change)(const char *path))
+{
+    struct visit visit;
+    int error = visit_begin(&visit, path);
+    return error ? error : visit_end(&visit, change(path));
+}
+
 const char *last_name(const char *path)
 {
     const char *slash = strrchr(path, '/');

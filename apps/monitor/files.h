@@ -17,6 +17,8 @@ struct visit {
 int visit_begin(struct visit *visit, const char *path);
 /* Ends it; the error to return, which is `error` unless that is 0. */
 int visit_end(struct visit *visit, int error);
+/* A visit for one change of what `path` names. */
+int visit_for(const char *path, int (*change)(const char *path));
 
 /* The last name of a path. */
 const char *last_name(const char *path);

@@ -259,17 +259,6 @@ BB_RING_INLINE void bb_ring_put(struct bb_ring_batch *batch, enum bb_ring_kind k
     }
 }
 
-/* The same entry as the last time in this slot; the token too. */
-BB_RING_INLINE void bb_ring_put_again(struct bb_ring_batch *batch, enum bb_ring_kind kind,
-                                      unsigned slot, uint64_t address, uint32_t length,
-                                      uint16_t flags, void *token)
-{
-    if (kind == BB_RING_SPLIT)
-        batch->at++;
-    else
-        bb_ring_put(batch, kind, slot, address, length, flags, token);
-}
-
 /* Split: makes all before `head` visible, the last `count` of which were not, and notifies the
  * device unless it said that it needs none. */
 BB_RING_INLINE void bb_ring_show(struct bb_ring *ring, unsigned head, unsigned count)
