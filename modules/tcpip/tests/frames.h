@@ -5,6 +5,8 @@
 
 #include "fake_net.h"
 
+#include <busbar/tcpip.h>
+
 enum { ETH = 14, IP4 = 20, UDP = 8, TCP = 20, FIN = 1, SYN = 2, RST = 4, PSH = 8, ACK = 16 };
 
 static const uint8_t own_mac[6] = {0x52, 0x54, 0, 0x12, 0x34, 0x56};
@@ -142,5 +144,20 @@ static inline unsigned sent_count(unsigned protocol)
     }
     return count;
 }
+
+/* TCP/IP on the fake device with a pool of `buffers`, and a peer that it knows. For cmocka. */
+#define fake_tcpip_begin(buffers, features, config)                                                \
+    do {                                                                                           \
+        struct frame peer;                                                                         \
+        world_start(1000000000);                                                                   \
+        assert_int_equal(bb_buffer_pool(buffers), 0);                                              \
+        fake_begin(features);                                                                      \
+        assert_int_equal(bb_tcpip_start(&fake.net, config), 0);                                    \
+        fake_run(50 * BB_MSEC);                                                                    \
+        make_arp(&peer, 2);                                                                        \
+        assert_true(give(&peer, 0));                                                               \
+        fake_run(10 * BB_MSEC);                                                                    \
+        fake.logged = 0;                                                                           \
+    } while (0)
 
 #endif

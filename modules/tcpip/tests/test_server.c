@@ -108,14 +108,7 @@ static unsigned free_pieces;
 
 static void begin(void)
 {
-    world_start(1000000000);
-    assert_int_equal(bb_buffer_pool(POOL), 0);
-    fake_begin(0);
-    assert_int_equal(bb_tcpip_start(&fake.net, &fixed), 0);
-    fake_run(50 * BB_MSEC);
-    make_arp(&frame, 2);
-    assert_true(give(&frame, 0));
-    fake_run(10 * BB_MSEC);
+    fake_tcpip_begin(POOL, 0, &fixed);
     assert_int_equal(server_start(80), 0);
     free_pieces = pieces();
 }

@@ -19,15 +19,7 @@ static unsigned kept_count;
 
 static void begin(unsigned features)
 {
-    world_start(1000000000);
-    assert_int_equal(bb_buffer_pool(POOL), 0);
-    fake_begin(features);
-    assert_int_equal(bb_tcpip_start(&fake.net, &fixed), 0);
-    fake_run(50 * BB_MSEC);
-    make_arp(&frame, 2); /* so that it knows the peer */
-    assert_true(give(&frame, 0));
-    fake_run(10 * BB_MSEC);
-    fake.logged = 0;
+    fake_tcpip_begin(POOL, features, &fixed);
 }
 
 static void end(void)
