@@ -397,5 +397,9 @@ class Dialogue:
             self._until(self.transcript.at_prompt, most=QUIET)
         return Outcome(None, self.program.status() if self.ended else None)
 
+    def listen(self, seconds):
+        """Take what the program says for this long, or until it ends."""
+        self._until(lambda final: False, most=seconds)
+
     def _failed(self, text):
         return Outcome(text, self.program.status() if self.ended else None)
