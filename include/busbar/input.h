@@ -18,7 +18,7 @@
  * Thread context throughout. Devices get the names keyboard0, mouse0 ... in binding order, and may
  * come and go at any time: what was down is then released, with an event for each key and button.
  *
- * The parameter `input.layout=us|uk|de|fr|es|it|sv` chooses what the keys mean, us unless given.
+ * The parameter `input.layout=us|uk|de|fr` chooses what the keys mean, us unless given.
  */
 #ifndef BUSBAR_INPUT_H
 #define BUSBAR_INPUT_H
