@@ -10,38 +10,22 @@
  * The name says `bss` so that no compiler gives it room in a file. */
 __attribute__((section(".bss.bb_arena"), aligned(4096))) static char memory[BB_ARENA_SIZE];
 
-static size_t used;
-static size_t reported; /* the largest need that a message has named */
+struct bb_arena bb_arena = {.memory = memory, .size = sizeof(memory), .what = "arena"};
 
-void *bb_arena_alloc(size_t size, size_t alignment)
+void *bb_arena_take(struct bb_arena *arena, size_t size, size_t alignment)
 {
     BB_ASSERT(alignment && (alignment & (alignment - 1)) == 0 && alignment <= 4096);
-    size_t start = (used + alignment - 1) & ~(alignment - 1);
-    if (start > sizeof(memory) || size > sizeof(memory) - start) {
+    uintptr_t base = (uintptr_t)arena->memory, mask = alignment - 1;
+    size_t start = ((base + arena->used + mask) & ~mask) - base;
+    if (start > arena->size || size > arena->size - start) {
         size_t needed = start > SIZE_MAX - size ? SIZE_MAX : start + size;
-        if (needed > reported) {
-            reported = needed;
-            bb_print(BB_ERROR, "the arena is too small: %zu bytes needed, %zu there: raise `arena`",
-                     needed, sizeof(memory));
+        if (needed > arena->reported) {
+            arena->reported = needed;
+            bb_print(BB_ERROR, "the %s is too small: %zu bytes needed, %zu there: raise `%s`",
+                     arena->what, needed, arena->size, arena->what);
         }
         return NULL;
     }
-    used = start + size;
-    return memset(memory + start, 0, size);
-}
-
-void bb_arena_reset(size_t before)
-{
-    BB_ASSERT(before <= used);
-    used = before;
-}
-
-size_t bb_arena_size(void)
-{
-    return sizeof(memory);
-}
-
-size_t bb_arena_used(void)
-{
-    return used;
+    arena->used = start + size;
+    return memset(arena->memory + start, 0, size);
 }

@@ -167,7 +167,8 @@ static int pull(struct bb_node *node, const struct bb_class *const *classes, boo
 static struct bb_device *create(struct bb_node *node, const struct bb_driver *driver,
                                 const struct bb_match *match, const struct needs *needs)
 {
-    struct bb_device *device = bb_arena_alloc(driver->state_size, _Alignof(max_align_t));
+    struct bb_device *device =
+        bb_arena_take(node->arena, driver->state_size, _Alignof(max_align_t));
     if (!device)
         return NULL;
     device->node = node;
@@ -211,12 +212,12 @@ static int bring_up(struct bb_node *node, const struct bb_match *match)
         error = pull(node, node->driver->wants, false, &needs);
     if (error < 0)
         return error;
-    size_t mark = bb_arena_used();
+    size_t mark = node->arena->used;
     const struct bb_node *last = bb_node_last();
     const struct bb_device *newest = bb_device_newest();
     struct bb_device *device = create(node, node->driver, match, &needs);
     if (!device) {
-        bb_arena_reset(mark);
+        node->arena->used = mark;
         return refuse(node, BB_REASON_NO_MEMORY, -ENOMEM, NULL, NULL);
     }
     error = probe(device);
@@ -227,7 +228,7 @@ static int bring_up(struct bb_node *node, const struct bb_match *match)
     const char *step = device->step;
     bb_device_release(device);
     if (bb_node_last() == last && bb_device_newest() == newest && !device->shared)
-        bb_arena_reset(mark); /* nothing that stays was allocated after it */
+        node->arena->used = mark; /* nothing that stays was allocated after it */
     bool absent = error == -ENOSYS;
     return refuse(node, absent ? BB_REASON_ABSENT : BB_REASON_PROBE_FAILED, error, step, NULL);
 }
@@ -325,6 +326,11 @@ void bb_bind_all(void)
     }
 }
 
+bool bb_bind_is_busy(void)
+{
+    return chain;
+}
+
 bool bb_node_is_bus(const struct bb_node *node)
 {
     bb_for_each_child (child, node)
@@ -340,7 +346,6 @@ size_t bb_node_reason(const struct bb_node *node, char *buffer, size_t size)
         [BB_REASON_DISABLED] = "disabled by the tree",
         [BB_REASON_NO_DRIVER] = "no driver in this image knows it",
         [BB_REASON_NO_BUS] = "a driver knows it, but its parent is no bus of that driver",
-        [BB_REASON_NO_MEMORY] = "the arena is full: raise `arena` in the manifest",
         [BB_REASON_ABSENT] = "not in this machine",
         [BB_REASON_BROKEN] = "stopped",
         [BB_REASON_REMOVED] = "removed",
@@ -358,6 +363,9 @@ size_t bb_node_reason(const struct bb_node *node, char *buffer, size_t size)
     if (reason->code == BB_REASON_CYCLE)
         return bb_format(buffer, size, "in a circle: its %s %s needs it in turn", reason->step,
                          path);
+    if (reason->code == BB_REASON_NO_MEMORY)
+        return bb_format(buffer, size, "the %s is full: raise `%s`", node->arena->what,
+                         node->arena->what);
     if (reason->code == BB_REASON_PROBE_FAILED)
         return bb_format(buffer, size, "probe of %s failed at %s: %s",
                          node->driver ? node->driver->name : "its driver",

@@ -59,7 +59,7 @@ int bb_fail(struct bb_device *device, const char *step, int error)
 
 void *bb_device_alloc(struct bb_device *device, size_t size, size_t alignment)
 {
-    void *memory = FAULT_DUE ? NULL : bb_arena_alloc(size, alignment);
+    void *memory = FAULT_DUE ? NULL : bb_arena_take(device->node->arena, size, alignment);
     if (memory)
         device->bytes += size;
     else

@@ -46,13 +46,15 @@ struct bb_node *bb_node_new(struct bb_node *parent, struct bb_node *previous, co
                             uint32_t hash)
 {
     _Static_assert(sizeof(struct entry) <= BB_NODE_ROOM, "a node takes more than is checked");
-    struct entry *entry = bb_arena_alloc(sizeof(*entry), _Alignof(struct entry));
+    struct bb_arena *arena = parent ? parent->arena : &bb_arena;
+    struct entry *entry = bb_arena_take(arena, sizeof(*entry), _Alignof(struct entry));
     if (!entry)
         return NULL;
     struct bb_node *node = &entry->node;
     entry->hash = hash;
     node->name = name;
     node->parent = parent;
+    node->arena = arena;
     node->properties = entry->properties;
     node->address_cells = 2; /* the specification's defaults */
     node->size_cells = 1;
@@ -182,6 +184,19 @@ int bb_node_append(struct bb_node *parent, const struct bb_bus *bus, const char 
     if (node)
         *node = new;
     return 0;
+}
+
+void bb_node_unlink(struct bb_node *node)
+{
+    struct bb_node **link = &node->parent->child, *before = table.root;
+    while (*link != node)
+        link = &(*link)->sibling;
+    *link = node->sibling;
+    while (before->next != node)
+        before = before->next;
+    before->next = node->next;
+    if (table.last == node)
+        table.last = before;
 }
 
 void bb_node_reset(void)

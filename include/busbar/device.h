@@ -209,6 +209,8 @@ void bb_bind_all(void);
 /* Binds one node and, before it, what it needs. 0 when it runs now; else the negative errno value
  * that its reason explains. */
 int bb_bind(struct bb_node *node);
+/* Whether a bind is under way, and the caller runs inside its probe: no node may go now. */
+bool bb_bind_is_busy(void);
 /* Whether some bus reaches children of this node, so that it needs no driver of its own. */
 bool bb_node_is_bus(const struct bb_node *node);
 /* One line for a person: "running", "no driver in this image knows it", "waiting for /clock (...)".

@@ -15,6 +15,7 @@ struct bb_hooks {
     uint64_t counter_hz;
     void (*wake_at)(uint64_t due); /* an interrupt at bb_time() >= due; BB_FOREVER: none */
     void (*power_off)(int status); /* status 0: all is well; returns where it cannot */
+    bool (*settling)(void); /* a bus still looks at what was plugged in when the machine started */
 };
 extern struct bb_hooks bb_hooks;
 

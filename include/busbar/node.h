@@ -4,8 +4,8 @@
  * Specification v0.4. One checked pass over the firmware's tree fills it before anything is bound;
  * buses and drivers append to it (firmware services, virtio or USB devices).
  *
- * Nodes and their strings live until power-off. Reading is allowed in every context; appending only
- * in early and thread context.
+ * Nodes and their strings live until power-off, those of a hot-plug bus until they are unplugged.
+ * Reading is allowed in every context; appending only in early and thread context.
  *
  *     uint64_t address, size;
  *     int error = bb_node_reg(node, 0, &address, &size);
@@ -15,6 +15,7 @@
 
 #include <busbar/base.h>
 
+struct bb_arena;
 struct bb_bus;
 struct bb_device;
 struct bb_driver;
@@ -68,6 +69,7 @@ struct bb_node {
     uint8_t state;                  /* enum bb_node_state */
     bool enabled;                   /* its status and that of its ancestors */
     uint32_t phandle;               /* 0: none */
+    struct bb_arena *arena;         /* its memory, its children's and that of their devices */
     const struct bb_bus *bus;       /* the bus that gives it its resources, or NULL */
     struct bb_device *device;       /* while running */
     const struct bb_driver *driver; /* the one that was chosen, also when its probe failed */
@@ -88,9 +90,12 @@ size_t bb_node_path(const struct bb_node *node, char *buffer, size_t size);
 /* The node that chosen/stdout-path names, or NULL. */
 struct bb_node *bb_node_stdout(void);
 
-/* Appends a node. `properties` must stay valid. -ENOMEM when the arena is full. */
+/* Appends a node. `properties` must stay valid. -ENOMEM when the arena of its parent is full. */
 int bb_node_append(struct bb_node *parent, const struct bb_bus *bus, const char *name,
                    const struct bb_property *properties, size_t count, struct bb_node **node);
+/* Takes a node without children and device out of the table: see <busbar/hotplug.h>. Nobody may
+ * refer to it any more, and no bind be under way. Thread context. */
+void bb_node_unlink(struct bb_node *node);
 
 /*
  * Typed property readers. They return 0 (or a count), -ENOENT when the property is absent, and

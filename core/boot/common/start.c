@@ -10,6 +10,8 @@
 
 #include <core/core.h>
 
+#define SETTLE (8 * BB_SEC) /* a disk may take so long to answer */
+
 struct bb_bootinfo bb_bootinfo;
 uint64_t bb_entry_ticks;
 
@@ -105,6 +107,20 @@ static void report_parameters(struct bb_work *work)
     bb_param_report_unknown();
 }
 
+static bool has_settled(void *context)
+{
+    (void)context;
+    return !bb_hooks.settling();
+}
+
+/* What is plugged in already is there when the application begins. A device that keeps its bus busy
+ * for longer comes when it comes. */
+static void settle(void)
+{
+    if (bb_hooks.settling && bb_wait(has_settled, NULL, SETTLE) < 0)
+        bb_print(BB_WARNING, "some device took too long to start; the application begins without");
+}
+
 void bb_start(void)
 {
     if (bb_early_console.driver)
@@ -126,6 +142,7 @@ void bb_start(void)
     map_memory();
     bb_arch_park_cores();
     bb_bind_all();
+    settle();
     static struct bb_work report;
     report.run = report_parameters;
     bb_work_queue(&report);

@@ -2,6 +2,7 @@
 /* Memory shared with devices: whole cache lines, one owner at a time. */
 #include <busbar/arch.h>
 #include <busbar/arena.h>
+#include <busbar/boot.h>
 #include <busbar/dma.h>
 
 static size_t lines(size_t size)
@@ -49,4 +50,31 @@ void bb_dma_sync_for_cpu(struct bb_dma *dma)
     BB_ASSERT(dma->cpu && dma->device_owns);
     bb_arch_cache_invalidate(dma->cpu, lines(dma->size));
     dma->device_owns = false;
+}
+
+/* Of the region that the memory lies in, where the device sees all of that; else of itself. */
+int bb_dma_address_slowly(const struct bb_device *device, struct bb_dma_view *view, uint64_t start,
+                          uint64_t size, uint64_t *address)
+{
+    for (size_t i = 0; i < bb_bootinfo.region_count; i++) {
+        const struct bb_region *region = &bb_bootinfo.regions[i];
+        uint64_t offset = start - region->start;
+        if (offset >= region->size || size > region->size - offset ||
+            bb_node_dma_address(device->node, region->start, region->size, address) < 0)
+            continue;
+        *view = (struct bb_dma_view){region->start, region->size, *address};
+        *address += offset;
+        return 0;
+    }
+    return bb_node_dma_address(device->node, start, size, address) < 0 ? -ENXIO : 0;
+}
+
+void bb_dma_lend(const void *memory, size_t size)
+{
+    bb_arch_cache_clean_invalidate(memory, lines(size));
+}
+
+void bb_dma_return(void *memory, size_t size)
+{
+    bb_arch_cache_invalidate(memory, lines(size));
 }

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * USB host controllers, and hubs: what stands below the USB bus. A controller moves transfers and
+ * has root ports; enumeration, addresses, time-outs and hubs are the bus's matter.
+ *
+ *     dwc2->host.ports = 1;
+ *     return bb_usb_host_start(&dwc2->host);             // at the end of probe
+ *
+ * The driver gets each transfer with its endpoint: address and speed of the device, split_address
+ * and split_port, packet size, interval. It keeps the data toggle in endpoint->toggle. It does what
+ * a host does on the wire: NAK is tried again (bulk, control: soon; interrupt: in the next
+ * interval), no answer or a bad CRC three times in a row ends the transfer with -EIO, STALL with
+ * -EPIPE.
+ */
+#ifndef BUSBAR_USB_HOST_H
+#define BUSBAR_USB_HOST_H
+
+#include <busbar/bind.h>
+#include <busbar/device.h>
+#include <busbar/hotplug.h>
+#include <busbar/poll.h>
+#include <busbar/store.h>
+#include <busbar/usb.h>
+
+enum { /* bits of a port's status, as GET_STATUS of a hub has them (table 11-21) */
+       BB_USB_PORT_CONNECTION = 1 << 0,
+       BB_USB_PORT_ENABLE = 1 << 1,
+       BB_USB_PORT_SUSPEND = 1 << 2,
+       BB_USB_PORT_OVER_CURRENT = 1 << 3,
+       BB_USB_PORT_RESET = 1 << 4,
+       BB_USB_PORT_POWER = 1 << 8,
+       BB_USB_PORT_LOW_SPEED = 1 << 9,
+       BB_USB_PORT_HIGH_SPEED = 1 << 10,
+       BB_USB_PORT_CHANGES = 16, /* shift: the same low five bits, as changes (table 11-22) */
+};
+enum bb_usb_port_feature { /* table 11-17 */
+                           BB_USB_FEATURE_ENABLE = 1,
+                           BB_USB_FEATURE_SUSPEND = 2,
+                           BB_USB_FEATURE_RESET = 4,
+                           BB_USB_FEATURE_POWER = 8,
+                           BB_USB_FEATURE_C_CONNECTION = 16,
+                           BB_USB_FEATURE_C_ENABLE = 17,
+                           BB_USB_FEATURE_C_SUSPEND = 18,
+                           BB_USB_FEATURE_C_OVER_CURRENT = 19,
+                           BB_USB_FEATURE_C_RESET = 20,
+};
+
+struct bb_usb_host_stats {
+    uint64_t transfers; /* ended without error */
+    uint64_t bytes;     /* moved by these, both directions */
+    uint64_t errors;    /* ended with any other status but -ECANCELED and -ENODEV */
+    uint64_t timeouts;
+    uint64_t plugged, unplugged; /* devices */
+};
+
+enum { BB_USB_HUB_PORTS = 15 }; /* of one hub; a hub that claims more is given up with a reason */
+
+/* Something with ports: a controller's root, or a hub that a driver runs. */
+struct bb_usb_hub_ops {
+    /* Status of a port, from 1, with the changes since they were last cleared in the upper half.
+     * May wait, bounded. */
+    int (*port_status)(struct bb_usb_hub *hub, unsigned port, uint32_t *status);
+    /* Sets or clears a feature of a port. A reset runs for the time that it takes, and ends by
+     * itself with C_RESET. May wait, bounded. */
+    int (*port_feature)(struct bb_usb_hub *hub, unsigned port, enum bb_usb_port_feature feature,
+                        bool set);
+};
+
+/* The bus's state of one port: see bus/usb/. */
+struct bb_usb_port {
+    struct bb_usb_device *device; /* enumerated or on the way; NULL: none */
+    uint8_t state;
+    uint8_t failures; /* in a row; a port that never succeeds is left alone until it changes */
+    bool changed;
+    bool over_current;
+    uint64_t due; /* when its state goes on */
+};
+
+struct bb_usb_hub {
+    const struct bb_usb_hub_ops *ops;
+    struct bb_usb_host *host;
+    struct bb_usb_device *device; /* NULL: the root */
+    struct bb_node *node;         /* below which the devices' nodes are appended */
+    uint8_t ports;                /* 1 to BB_USB_HUB_PORTS */
+    uint8_t tier;                 /* 0: the root */
+    uint16_t power_delay;         /* ms from power on until the port's power is good */
+    bool multiple;                /* high speed: a transaction translator for each port */
+    /* The bus's own. */
+    bool running;
+    struct bb_usb_hub *next; /* of the same host */
+    struct bb_usb_port port[BB_USB_HUB_PORTS];
+};
+
+struct bb_usb_host {
+    struct bb_face face;
+    uint8_t ports; /* root ports, 1 to BB_USB_HUB_PORTS; set by the driver in probe */
+    /* The rest is the bus's. */
+    struct bb_usb_hub root;
+    struct bb_usb_hub *hubs;
+    struct bb_slots slots;
+    struct bb_usb_transfer *in_flight;
+    struct bb_timer_event deadlines; /* of transfers */
+    struct bb_timer_event ports_due; /* of ports */
+    struct bb_work work;
+    struct bb_work binding;
+    uint32_t addresses[4]; /* bit n: address n is taken */
+    bool started;
+    struct bb_usb_host_stats stats;
+    struct bb_value values[8];
+};
+
+struct bb_usb_host_ops {
+    /* Takes a transfer that the bus has checked; ends it by bb_usb_complete(), later, never from
+     * within. Queues what it has no channel for. Negative: it could not be taken at all. */
+    int (*submit)(struct bb_usb_host *host, struct bb_usb_transfer *transfer);
+    /* Stops it, whether it waits or runs: bb_usb_complete() follows within 10 ms, from bb_poll().
+     * When that was called nothing is written to its memory any more. */
+    void (*cancel)(struct bb_usb_host *host, struct bb_usb_transfer *transfer);
+    /* Nothing of the endpoint is in flight, and it is not used again as it is: forget its host[].
+     * May be NULL. */
+    void (*forget)(struct bb_usb_host *host, struct bb_usb_endpoint *endpoint);
+    /* Root ports, as a hub's: bb_usb_hub_ops. */
+    int (*port_status)(struct bb_usb_host *host, unsigned port, uint32_t *status);
+    int (*port_feature)(struct bb_usb_host *host, unsigned port, enum bb_usb_port_feature feature,
+                        bool set);
+};
+
+BB_CLASS_FINDERS(usb_host)
+
+#ifndef BB_BOUND_USB_HOST
+#define BB_BOUND_USB_HOST (*(const struct bb_usb_host_ops *)host->face.ops)
+#endif
+
+/* ---- For controllers ---- */
+
+/* Powers the root ports and looks at them from bb_poll() on. Released with the device: every device
+ * below is gone, every transfer is ended, then the driver's remove() is called. */
+int bb_usb_host_start(struct bb_usb_host *host);
+/* A transfer has ended; its `actual` is set. Thread context (from work of the driver's). */
+void bb_usb_complete(struct bb_usb_transfer *transfer, int status);
+/* A root port changed. Every context. */
+void bb_usb_root_changed(struct bb_usb_host *host);
+
+/* ---- For hub drivers ---- */
+
+/* Takes a hub whose ops, node, ports and so on are set: powers its ports, looks after them. Its
+ * device is the one that `device`'s interface belongs to. Released with `device`: all that is
+ * plugged into it is gone first. -E2BIG for a sixth hub in a row. */
+int bb_usb_hub_start(struct bb_device *device, struct bb_usb_hub *hub);
+/* Port `port` changed; 0: any may have. Thread context. */
+void bb_usb_hub_changed(struct bb_usb_hub *hub, unsigned port);
+
+#endif
