@@ -231,9 +231,9 @@ exit = 0
         self.assertEqual(boot.exit_status, 0)
 
     def test_refuses_what_is_wrong(self):
-        for old, new, said in (("smp", "smb", "did you mean 'smp'"),
+        for old, new, said in (("smp", "smpp", "did you mean 'smp'"),
                                ("smp = 4", 'smp = "4"', "smp"),
-                               ("smp = 4", "disks = [8]", 'sizes like "8M"'),
+                               ("smp = 4", "disks = [8]", 'size like "8M"'),
                                ("expect", "expekt", "did you mean 'expect'"),
                                ('"pl011"', '"("', "regular expression"),
                                ("[[run]]", "[[runs]]", "nothing else"), ('"one"', '"one', "line"),

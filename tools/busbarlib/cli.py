@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 
-from . import BusbarError, common, peripherals
+from . import BusbarError, common, peripherals, usb
 
 
 DEFAULT_PLATFORM = "raspi3b"
@@ -63,8 +63,9 @@ def command_run(options):
     machine = run.Machine(options.platform, options.app, options.build, options.compiler,
                           options.dtb, options.append, options.smp, options.memory,
                           disks=options.disk, net=options.net, forwards=options.forward,
-                          initrd=options.initrd, extra=options.extra)
-    return run.run(machine, getattr(options, "steps", []), options.timeout)
+                          usb=options.usb, screen=options.screen, initrd=options.initrd,
+                          extra=options.extra)
+    return run.run(machine, getattr(options, "steps", []), options.timeout, options.screenshot)
 
 
 def command_build(options):
@@ -153,7 +154,8 @@ def make_parser():
                   "build an application and run it in QEMU (platform host: here)",
                   'run raspi3b --send devices --expect "pl011" --timeout 60',
                   "run virt-arm64 --app webpage --forward 8080:80",
-                  "run virt-arm64 --disk sd.img --disk other.img --send block")
+                  "run virt-arm64 --disk sd.img --disk other.img --send block",
+                  "run raspi3b --disk card.img --usb keyboard --usb storage:stick.img")
     platform(command, optional=True)
     app(command, "monitor")
     command.add_argument("--dtb", metavar="F", help="device tree: a path or a name in build/dtbs")
@@ -168,13 +170,21 @@ def make_parser():
     command.add_argument("--append", default="", metavar="CMDLINE",
                          help="command line for the guest, as in 'log=debug'")
     command.add_argument("--disk", action="append", default=[], metavar="FILE",
-                         help="a disk, which the guest reads and writes; several are disk0, disk1 ...")
+                         help="a disk, which the guest reads and writes; several are disk0, disk1 ...; "
+                              "on a board with a slot for a card it is the card")
+    command.add_argument("--usb", action="append", default=[], metavar="KIND[:FILE]", type=usb.plug,
+                         help="plug in keyboard, mouse, tablet, storage:FILE, serial[:SOCKET], net or "
+                              "hub; several share a hub, and what follows a hub is plugged into it")
     command.add_argument("--net", action="store_true",
                          help="a network card on a network of its own, with a way to the outside")
     command.add_argument("--forward", action="append", default=[], metavar="HOST:GUEST",
                          type=peripherals.forward,
                          help="a TCP port of 127.0.0.1 (0: a free one) that is the guest's, or with "
                               "udp: before it a UDP port; may be given more than once; implies --net")
+    command.add_argument("--screen", action="store_true",
+                         help="show the screen in a window, with a keyboard and a mouse to use there")
+    command.add_argument("--screenshot", metavar="FILE",
+                         help="write the screen as a PNG at the end, while the guest still runs")
     command.add_argument("--initrd", metavar="FILE", help="a file that is loaded beside the image")
     command.add_argument("--smp", type=positive, metavar="N", help="cores, where QEMU can choose")
     command.add_argument("--memory", metavar="M", help="memory, as in 256M, where QEMU can choose")

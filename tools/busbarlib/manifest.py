@@ -50,7 +50,8 @@ _PLATFORM_KEYS = (
     "qemu",
     "tree",
 )
-_QEMU_KEYS = ("machine", "cpu", "memory", "smp", "arguments", "consoles", "network", "disk")
+_QEMU_KEYS = ("machine", "cpu", "memory", "smp", "arguments", "consoles", "network", "disk",
+              "usb_ports")
 _APP_KEYS = ("about", "sources", "files", "libc", "internal", "modules", "arena", "drivers",
              "needs")
 
@@ -90,11 +91,12 @@ class Qemu:
     # Which -serial (0 is the first) the console is, by path, node name or alias of the node that
     # the tree's stdout-path names. A tree that names none of these uses the first.
     consoles: dict[str, int] = field(default_factory=dict)
-    # Device models that `run` attaches on demand; "": it cannot.
+    # Device models that `run` attaches on demand; "": it cannot. Disk "sd" is the card in the slot.
     network: str = ""
     disk: str = ""
+    usb_ports: int = 0  # of the root hub
 
-    def command(self):
+    def command(self, display="none"):
         """The arguments that make the machine: no image, tree or serial line yet."""
         result = ["-M", self.machine]
         result += ["-cpu", self.cpu] if self.cpu else []
@@ -102,7 +104,7 @@ class Qemu:
         result += ["-m", self.memory] if self.memory else []
         # QEMU's own choice of a network card needs boot ROMs that are no part of qemu-system-arm.
         network = [] if "-nic" in self.arguments else ["-nic", "none"]
-        return [*result, "-display", "none", "-monitor", "none", *network, *self.arguments]
+        return [*result, "-display", display, "-monitor", "none", *network, *self.arguments]
 
 
 @dataclass(frozen=True)
@@ -301,12 +303,15 @@ def _find_qemu(file, base):
     smp = file.get("smp", int, base.smp, table, "qemu.")
     if "smp" in table and not 1 <= smp <= 512:
         file.fail("qemu.smp", "must be from 1 to 512")
+    usb_ports = file.get("usb_ports", int, base.usb_ports, table, "qemu.")
+    if not 0 <= usb_ports <= 15:
+        file.fail("qemu.usb_ports", "must be from 0 to 15")
     consoles = file.get("consoles", dict, base.consoles, table, "qemu.")
     for name, index in consoles.items():
         if isinstance(index, bool) or not isinstance(index, int) or not 0 <= index < 8:
             file.fail(f"qemu.consoles.{name}", "must be the number of a -serial, from 0 to 7")
     arguments = file.strings("arguments", base.arguments, table, "qemu.")
-    return Qemu(**read, smp=smp, arguments=arguments, consoles=dict(consoles))
+    return Qemu(**read, smp=smp, arguments=arguments, consoles=dict(consoles), usb_ports=usb_ports)
 
 
 def _find_early_console(file, drivers, base):

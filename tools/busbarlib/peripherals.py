@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""What `busbar run` attaches to a machine: disks, a network with forwarded ports, an initrd."""
+"""What `busbar run` attaches to a machine: disks, a network with forwarded ports, USB devices, an
+initrd."""
 import argparse
+import os
 import re
 import socket
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import BusbarError, common
+from . import BusbarError, common, usb
 
 QCOW2 = b"QFI\xfb"
 
@@ -81,19 +84,39 @@ def model(platform, key, option):
     return name
 
 
-def network_arguments(platform, forwards):
+def netdev(name, forwards=()):
+    """A network of QEMU's own, with these ports."""
     rules = "".join(f",hostfwd={each.protocol}:127.0.0.1:{each.host}-:{each.guest}"
                     for each in forwards)
-    device = model(platform, "network", "--forward" if forwards else "--net")
-    argv = ["-netdev", f"user,id=net0{rules}", "-device", f"{device},netdev=net0"]
+    return ["-netdev", f"user,id={name}{rules}"]
+
+
+def network_arguments(device, forwards):
+    argv = [*netdev("net0", forwards), "-device", f"{device},netdev=net0"]
     # A TCP that anybody can guess the numbers of is no good: randomness comes with the network.
     if device.startswith("virtio-net-"):
         argv += ["-device", device.replace("virtio-net-", "virtio-rng-")]
     return argv
 
 
+def card_arguments(disks):
+    """The one card of a board's slot; QEMU takes powers of two alone."""
+    path = existing("--disk", disks[0])
+    if len(disks) > 1:
+        raise BusbarError(f"--disk {disks[1]}: there is one slot for a card; "
+                          f"more disks are sticks: --usb storage:{disks[1]}")
+    kind, size = disk_format(path), path.stat().st_size
+    if kind == "raw" and path.is_file() and (size < 1 << 20 or size & (size - 1)):
+        better = max(1 << 20, 1 << size.bit_length())
+        raise BusbarError(f"--disk {disks[0]}: a card's size is a power of two from 1 MiB; this one "
+                          f"makes it larger: truncate -s {better >> 20}M {disks[0]}")
+    return ["-drive", f"if=sd,index=0,format={kind},file={_quoted(path)}"]
+
+
 def disk_arguments(platform, disks):
     argv = []
+    if disks and model(platform, "disk", "--disk") == "sd":
+        return card_arguments(disks)
     # QEMU gives slots from the last to the first, and the guest finds them from the first on.
     for index, name in reversed(list(enumerate(disks))):
         path = existing("--disk", name)
@@ -103,11 +126,60 @@ def disk_arguments(platform, disks):
     return argv
 
 
+def usb_backend(each, forwards):
+    """What is behind a USB device here: (arguments before it, its properties)."""
+    if each.kind == "storage":
+        path, node = existing("--usb storage", each.file), f"{each.name}-file"
+        block = f"driver={disk_format(path)},node-name={node},file.driver=file"
+        return ["-blockdev", f"{block},file.filename={_quoted(path)}"], f",drive={node}"
+    if each.kind == "serial":
+        kind = f"socket,path={_quoted(each.file)},server=on,wait=off" if each.file else "null"
+        line = f"{each.name}-line"
+        return ["-chardev", f"{kind},id={line}"], f",chardev={line},always-plugged=on"
+    if each.kind == "net":
+        name = each.name
+        return netdev(name, forwards if name == "net0" else ()), f",netdev={name}"
+    return [], ""
+
+
+def usb_arguments(platform, plugs, forwards):
+    if plugs and not platform.qemu.usb_ports:
+        raise BusbarError(f"--usb {plugs[0].kind}: {common.relative(platform.path)} names no USB: "
+                          "[qemu] usb_ports = 1")
+    argv = []
+    for each in usb.settle(plugs, platform.qemu.usb_ports):
+        before, properties = usb_backend(each, forwards)
+        argv += [*before, "-device",
+                 f"{usb.MODELS[each.kind]},id={each.name},port={each.port}{properties}"]
+    return argv
+
+
+def window(program):
+    """QEMU's name of a display that is a window here."""
+    listed = common.run([program, "-display", "help"], timeout=20, check=False).stdout.split()
+    kinds = [kind for kind in ("cocoa", "gtk", "sdl") if kind in listed]
+    here = sys.platform == "darwin" or "DISPLAY" in os.environ or "WAYLAND_DISPLAY" in os.environ
+    instead = "--screenshot FILE takes a picture without one"
+    if not here:
+        raise BusbarError(f"--screen: no display here (DISPLAY is not set); {instead}")
+    if not kinds:
+        raise BusbarError(f"--screen: this QEMU makes no windows (Debian's package for that is "
+                          f"qemu-system-gui); {instead}")
+    return kinds[0]
+
+
 def arguments(machine, platform, forwards):
     """QEMU's arguments for all that the machine is to have."""
-    argv = disk_arguments(platform, machine.disks)
+    argv, plugs = disk_arguments(platform, machine.disks), list(machine.usb)
+    if machine.screen and not plugs and platform.qemu.usb_ports:
+        plugs = [usb.Plug("keyboard"), usb.Plug("mouse")]  # what is typed in the window
     if machine.net or forwards:
-        argv += network_arguments(platform, forwards)
+        device = model(platform, "network", "--forward" if forwards else "--net")
+        if device != usb.MODELS["net"]:
+            argv += network_arguments(device, forwards)
+        elif "net" not in (each.kind for each in plugs):
+            plugs.insert(0, usb.Plug("net"))
+    argv += usb_arguments(platform, plugs, forwards)
     if machine.initrd:
         argv += ["-initrd", existing("--initrd", machine.initrd)]
     return argv

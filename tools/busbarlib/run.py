@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """`busbar run`: build an application and run it, on a terminal or unattended."""
+import contextlib
 import os
 import re
+import tempfile
 import termios
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,6 +11,7 @@ from pathlib import Path
 from . import (BusbarError, build, common, desk, manifest, peripherals, setup, symbols, terminal,
                tree)
 from .expect import Dialogue, Program, describe
+from .qmp import Qmp, QmpError
 
 
 SEMIHOSTING = "node=busbar,semihosting"
@@ -33,6 +36,8 @@ class Machine:
     disks: list = field(default_factory=list)  # files
     net: bool = False  # a network card on a network of its own
     forwards: list = field(default_factory=list)  # of peripherals.Forward; they imply net
+    usb: list = field(default_factory=list)  # of usb.Plug
+    screen: bool = False  # a window shows it
     initrd: str | None = None
     reboot: bool = False  # an unattended guest may start again
 
@@ -84,7 +89,8 @@ def prepare(machine, image, unattended):
     if platform.arch == "host":
         for option, value in (("--dtb", machine.dtb), ("--smp", machine.smp),
                               ("--memory", machine.memory), ("machine", machine.options),
-                              ("--initrd", machine.initrd), ("arguments after --", machine.extra)):
+                              ("--initrd", machine.initrd), ("--usb", machine.usb),
+                              ("--screen", machine.screen), ("arguments after --", machine.extra)):
             if value:
                 raise BusbarError(f"{option}: {platform.name} runs without QEMU; leave it out")
         forwards = peripherals.settle(machine.forwards)
@@ -95,7 +101,9 @@ def prepare(machine, image, unattended):
                           f"it here; the image is {common.relative(image)}")
     dtb = find_tree(platform, machine.dtb)
     forwards = peripherals.settle(machine.forwards)
-    argv = [f"qemu-system-{platform.arch}", *platform.qemu.command()]
+    program = f"qemu-system-{platform.arch}"
+    display = peripherals.window(program) if machine.screen else "none"
+    argv = [program, *platform.qemu.command(display)]
     if "-semihosting" not in argv:
         argv += ["-semihosting"]
     argv += serial_arguments(platform.qemu.consoles, dtb)
@@ -117,7 +125,39 @@ def prepare(machine, image, unattended):
     return Prepared(argv, build.elf_of(image), False, forwards)
 
 
-def interactive(prepared, timeout):
+class Camera:
+    """Takes a picture of the screen as a PNG, while the machine still runs."""
+
+    def __init__(self, path):
+        self.path = Path(path).expanduser().resolve()
+        if not self.path.parent.is_dir():
+            raise BusbarError(f"--screenshot {path}: no such folder")
+        self._folder = tempfile.TemporaryDirectory(prefix="busbar")
+        self._socket = Path(self._folder.name) / "qmp"
+        self.arguments = Qmp.arguments(self._socket)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._folder.cleanup()
+
+    def take(self, limit=5):
+        """Whether there is a picture; else a line says why not."""
+        try:
+            monitor = Qmp(self._socket, limit)
+            try:
+                monitor.screendump(self.path)
+            finally:
+                monitor.close()
+        except QmpError as error:
+            common.note(f"no screenshot: {error}")
+            return False
+        common.note(f"the screen: {common.relative(self.path)}")
+        return True
+
+
+def interactive(prepared, timeout, camera=None):
     annotator = symbols.Annotator(prepared.elf)
     on_terminal = os.isatty(0)
     if on_terminal:
@@ -137,19 +177,24 @@ def interactive(prepared, timeout):
         if why == "end":
             status = program.status()
             common.note(f"{Path(prepared.argv[0]).name} {describe(status)}")
+            if camera:
+                common.note("no screenshot: the machine had ended")
+                return status or 1
             return status if status is not None and status >= 0 else 1
+        taken = not camera or camera.take()
     if why == "time":
         common.note(f"still running after {timeout:g} s: ended it; --timeout gives it longer")
         return 1
-    return 0
+    return 0 if taken else 1
 
 
-def unattended(prepared, steps, timeout):
+def unattended(prepared, steps, timeout, camera=None):
     annotator = symbols.Annotator(prepared.elf)
     with Program(prepared.argv, prepared.on_pty) as program:
         dialogue = Dialogue(program, timeout,
                             output=lambda data: terminal.write_all(annotator.feed(data)))
         outcome = dialogue.play(steps)
+        taken = not camera or camera.take()
     if not dialogue.transcript.raw.endswith("\n"):
         terminal.write_all(b"\n")
     if outcome.status is not None:
@@ -158,7 +203,7 @@ def unattended(prepared, steps, timeout):
     if failure:
         common.note(failure)
         return 1
-    return 0
+    return 0 if taken else 1
 
 
 def unexpected_panic(text, steps):
@@ -170,13 +215,17 @@ def unexpected_panic(text, steps):
     return None
 
 
-def run(machine, steps, timeout):
+def run(machine, steps, timeout, screenshot=None):
     """The command: interactive without steps, else play them. Answers the exit status."""
-    prepared = prepare(machine, make(machine), bool(steps))
-    prepared.announce()
-    if not prepared.forwards and "net" in manifest.load_app(machine.app).needs:
-        common.note("nothing here reaches its ports: --forward 8080:80 makes its port 80 "
-                    "127.0.0.1:8080")
-    if steps:
-        return unattended(prepared, steps, timeout or 60)
-    return interactive(prepared, timeout)
+    if screenshot and manifest.load_platform(machine.platform).arch == "host":
+        raise BusbarError(f"--screenshot: {machine.platform} has no screen; leave it out")
+    with Camera(screenshot) if screenshot else contextlib.nullcontext() as camera:
+        prepared = prepare(machine, make(machine), bool(steps))
+        prepared.argv += camera.arguments if camera else []
+        prepared.announce()
+        if not prepared.forwards and "net" in manifest.load_app(machine.app).needs:
+            common.note("nothing here reaches its ports: --forward 8080:80 makes its port 80 "
+                        "127.0.0.1:8080")
+        if steps:
+            return unattended(prepared, steps, timeout or 60, camera)
+        return interactive(prepared, timeout, camera)

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The test suites: each finds its cases; a case runs and answers with results."""
+import argparse
 import json
 import re
 import sys
@@ -9,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Callable
 
-from . import ROOT, BusbarError, build, common, fuzz, manifest, run, setup, symbols
+from . import ROOT, BusbarError, build, common, fuzz, manifest, run, setup, symbols, usb
 from .expect import Dialogue, Program
 
 SKIP_STATUS = 77  # a script's exit status that says 'not on this machine'
@@ -48,6 +49,7 @@ class Boot:
     exit_status: int | None = None
     never: list = field(default_factory=list)
     disks: list = field(default_factory=list)  # bytes of each: zeros, made for the run
+    usb: list = field(default_factory=list)  # of (kind, bytes of a stick)
 
 
 def script(name, path, platform=None):
@@ -131,7 +133,7 @@ def layering_cases():
 BOOT_KEYS = {"name": str, "platform": str, "app": str, "compiler": str, "build": str, "smp": int,
              "memory": str, "machine": list, "dtb": str, "append": str, "qemu": list,
              "timeout": (int, float), "steps": list, "exit": int, "never": list,
-             "reboot": bool, "disks": list, "net": bool}
+             "reboot": bool, "disks": list, "net": bool, "usb": list}
 SIZE = re.compile(r"(\d+)([KM])")
 
 
@@ -148,8 +150,17 @@ def read_step(fail, step):
 def read_size(fail, text):
     match = SIZE.fullmatch(text) if isinstance(text, str) else None
     if not match:
-        fail(f'disks holds sizes like "8M", not {text!r}')
+        fail(f'a disk is a size like "8M", not {text!r}')
     return int(match[1]) << {"K": 10, "M": 20}[match[2]]
+
+
+def read_usb(fail, text):
+    """("keyboard", 0) or ("storage", bytes)."""
+    try:
+        plug = usb.plug(text)
+    except (argparse.ArgumentTypeError, AttributeError) as error:
+        fail(f"usb: {error}")
+    return plug.kind, read_size(fail, plug.file) if plug.kind == "storage" else 0
 
 
 def read_boot(path):
@@ -192,19 +203,25 @@ def read_boot(path):
                               entry.get("qemu", []), net=entry.get("net", False),
                               reboot=entry.get("reboot", False))
         disks = [read_size(fail, text) for text in entry.get("disks", [])]
+        sticks = [read_usb(fail, text) for text in entry.get("usb", [])]
         boots.append(Boot(name, machine, steps, entry.get("timeout", RUN_TIMEOUT),
-                          entry.get("exit"), never, disks))
+                          entry.get("exit"), never, disks, sticks))
     return boots
 
 
 def play(boot, image):
     """(failure or None, everything that was seen) of one run."""
     with tempfile.TemporaryDirectory() as folder:
-        paths = [Path(folder) / f"disk{index}" for index in range(len(boot.disks))]
-        for path, size in zip(paths, boot.disks):
+        def zeros(name, size):
+            path = Path(folder) / name
             with open(path, "wb") as handle:
                 handle.truncate(size)
-        machine = replace(boot.machine, disks=[*boot.machine.disks, *map(str, paths)])
+            return str(path)
+        disks = [zeros(f"disk{index}", size) for index, size in enumerate(boot.disks)]
+        plugs = [usb.Plug(kind, zeros(f"stick{index}", size) if kind == "storage" else "")
+                 for index, (kind, size) in enumerate(boot.usb)]
+        machine = replace(boot.machine, disks=[*boot.machine.disks, *disks],
+                          usb=[*boot.machine.usb, *plugs])
         return converse(boot, run.prepare(machine, image, True))
 
 
