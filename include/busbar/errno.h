@@ -10,6 +10,7 @@
 #define ENOENT 2
 #define EIO 5
 #define ENXIO 6
+#define E2BIG 7
 #define EAGAIN 11
 #define ENOMEM 12
 #define EBUSY 16
@@ -20,14 +21,17 @@
 #define EINVAL 22
 #define ENOSPC 28
 #define EROFS 30
+#define EPIPE 32
 #define ERANGE 34
 #define ENOSYS 38
 #define ENOTEMPTY 39
 #define ELOOP 40
 #define EPROTO 71
+#define EOVERFLOW 75
 #define ENOTSUP 95
 #define ETIMEDOUT 110
 #define EINPROGRESS 115
+#define ECANCELED 125
 #endif
 
 /* A short English word for an error: bb_error_name(-ETIMEDOUT) is "timed out". Never NULL. */

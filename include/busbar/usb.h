@@ -97,9 +97,10 @@ struct bb_usb_transfer;
 
 struct bb_usb_endpoint {
     struct bb_usb_device *device;
-    uint8_t address;   /* with BB_USB_IN in bit 7; 0 for the control endpoint */
-    uint8_t type;      /* enum bb_usb_type */
-    uint8_t multiple;  /* transactions in a microframe, 1 to 3 */
+    struct bb_usb_interface *interface; /* NULL: the control endpoint */
+    uint8_t address;                    /* with BB_USB_IN in bit 7; 0 for the control endpoint */
+    uint8_t type;                       /* enum bb_usb_type */
+    uint8_t multiple;                   /* transactions in a microframe, 1 to 3 */
     uint16_t packet;   /* most bytes in one packet: 8 to 1024, checked against type and speed */
     uint32_t interval; /* interrupt: microseconds between polls, 125 to 256000 */
     bool halted;       /* it answered STALL: bb_usb_clear_halt() sets it going again */
@@ -107,7 +108,8 @@ struct bb_usb_endpoint {
     uint8_t toggle; /* of the next packet: 0 DATA0, 1 DATA1; the bus zeroes it on a reset of it */
     bool ping;      /* high-speed OUT: ask before the next packet */
     uintptr_t host[4];
-    struct bb_usb_transfer *first, *last; /* in flight or waiting their turn */
+    /* The bus's own: the one that the controller has, and those that wait for it. */
+    struct bb_usb_transfer *first, *last;
 };
 
 enum {                  /* bb_usb_transfer.flags */
@@ -131,12 +133,12 @@ struct bb_usb_transfer {
     int status;
     void (*done)(struct bb_usb_transfer *transfer); /* not NULL */
     void *context;                                  /* the driver's own */
-    /* The bus's and the controller's own. */
+    /* The bus's own. */
     struct bb_usb_transfer *next;                          /* of the same endpoint */
     struct bb_usb_transfer *previous_of_all, *next_of_all; /* of the same host */
     uint64_t deadline;
-    int cancelled; /* the status that it shall end with, or 0 */
-    uintptr_t host[6];
+    int cancelled;     /* the status that it shall end with, or 0 */
+    uintptr_t host[6]; /* the controller's own, while it has it */
 };
 
 /* One function of a device, as its driver sees it. */
@@ -177,7 +179,8 @@ struct bb_usb_device {
     struct bb_usb_interface *interfaces;
     struct bb_usb_endpoint control;
     struct bb_node *node;
-    const char *why; /* given up: the reason, for a person; else NULL */
+    const char *why;            /* given up: the reason, for a person; else NULL */
+    struct bb_usb_device *next; /* of the same host: the bus's own */
 };
 
 /* ---- Interfaces and endpoints ---- */

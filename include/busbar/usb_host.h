@@ -55,29 +55,35 @@ struct bb_usb_host_stats {
 
 enum { BB_USB_HUB_PORTS = 15 }; /* of one hub; a hub that claims more is given up with a reason */
 
-/* Something with ports: a controller's root, or a hub that a driver runs. */
-struct bb_usb_hub_ops {
-    /* Status of a port, from 1, with the changes since they were last cleared in the upper half.
-     * May wait, bounded. */
-    int (*port_status)(struct bb_usb_hub *hub, unsigned port, uint32_t *status);
-    /* Sets or clears a feature of a port. A reset runs for the time that it takes, and ends by
-     * itself with C_RESET. May wait, bounded. */
-    int (*port_feature)(struct bb_usb_hub *hub, unsigned port, enum bb_usb_port_feature feature,
-                        bool set);
+/* A control request of the bus itself, which nobody waits for. The bus's own. */
+struct bb_usb_request {
+    struct bb_usb_setup setup;
+    void *data;
+    bool direct;     /* `data` is memory for transfers; else it goes through the device's buffer */
+    int status;      /* -EINPROGRESS while it is under way */
+    uint32_t actual; /* bytes */
+    uint64_t timeout;
+    void (*done)(struct bb_usb_request *request); /* must not wait; may be NULL */
+    struct bb_usb_request *next;
 };
 
-/* The bus's state of one port: see bus/usb/. */
+/* The bus's state of one port: see bus/usb/ports.c. */
 struct bb_usb_port {
     struct bb_usb_device *device; /* enumerated or on the way; NULL: none */
     uint8_t state;
-    uint8_t failures; /* in a row; a port that never succeeds is left alone until it changes */
-    bool changed;
+    uint8_t tries;    /* with what is plugged in now */
+    uint8_t failures; /* connections in a row that came to nothing: the next has to wait longer */
+    bool changed;     /* the hub says that there is news */
     bool over_current;
-    uint64_t due; /* when its state goes on */
+    uint64_t due;      /* when its state goes on; BB_FOREVER: not by itself */
+    uint64_t since;    /* when its state began */
+    const char *why;   /* what is plugged in was given up: the reason */
+    uint64_t retry_at; /* of what it lacked: power, a slot */
 };
 
+/* A controller's root ports, or a hub that a driver runs: the bus speaks to its ports by the
+ * requests of the specification's chapter 11. */
 struct bb_usb_hub {
-    const struct bb_usb_hub_ops *ops;
     struct bb_usb_host *host;
     struct bb_usb_device *device; /* NULL: the root */
     struct bb_node *node;         /* below which the devices' nodes are appended */
@@ -86,32 +92,49 @@ struct bb_usb_hub {
     uint16_t power_delay;         /* ms from power on until the port's power is good */
     bool multiple;                /* high speed: a transaction translator for each port */
     /* The bus's own. */
+    struct bb_device *owner; /* the driver's */
+    struct bb_resource resource;
     bool running;
+    bool busy; /* a request is under way */
+    uint8_t turn;
+    uint8_t errors; /* of requests, in a row */
+    uint8_t step;
+    uint16_t budget;      /* mA for each port */
+    uint32_t clear, seen; /* changes of the port at hand still to be cleared; what was seen */
+    uint32_t answer;      /* status of a port, as it came */
+    struct bb_usb_request request;
     struct bb_usb_hub *next; /* of the same host */
     struct bb_usb_port port[BB_USB_HUB_PORTS];
 };
 
+/* A host controller. Its driver sets in probe: ports, and root.power_delay where power takes time.
+ * The rest is the bus's. */
 struct bb_usb_host {
     struct bb_face face;
-    uint8_t ports; /* root ports, 1 to BB_USB_HUB_PORTS; set by the driver in probe */
-    /* The rest is the bus's. */
+    uint8_t ports; /* root ports, 1 to BB_USB_HUB_PORTS */
     struct bb_usb_hub root;
     struct bb_usb_hub *hubs;
+    struct bb_usb_device *devices;     /* hubs before what is plugged into them */
+    struct bb_usb_port *default_state; /* the port whose device has address 0 */
     struct bb_slots slots;
+    struct bb_slots refused; /* small ones, for the nodes of what found no slot */
     struct bb_usb_transfer *in_flight;
     struct bb_timer_event deadlines; /* of transfers */
     struct bb_timer_event ports_due; /* of ports */
     struct bb_work work;
     struct bb_work binding;
+    struct bb_resource resource;
     uint32_t addresses[4]; /* bit n: address n is taken */
-    bool started;
+    uint64_t bind_at;      /* when binding goes on; BB_FOREVER: not by itself */
+    bool started, stopping, root_changed;
     struct bb_usb_host_stats stats;
     struct bb_value values[8];
 };
 
 struct bb_usb_host_ops {
     /* Takes a transfer that the bus has checked; ends it by bb_usb_complete(), later, never from
-     * within. Queues what it has no channel for. Negative: it could not be taken at all. */
+     * within. Queues what it has no channel for. It has one transfer of an endpoint at a time: the
+     * next follows from within bb_usb_complete(). Negative: it could not be taken at all. */
     int (*submit)(struct bb_usb_host *host, struct bb_usb_transfer *transfer);
     /* Stops it, whether it waits or runs: bb_usb_complete() follows within 10 ms, from bb_poll().
      * When that was called nothing is written to its memory any more. */
@@ -119,8 +142,12 @@ struct bb_usb_host_ops {
     /* Nothing of the endpoint is in flight, and it is not used again as it is: forget its host[].
      * May be NULL. */
     void (*forget)(struct bb_usb_host *host, struct bb_usb_endpoint *endpoint);
-    /* Root ports, as a hub's: bb_usb_hub_ops. */
+    /* Status of a root port, from 1, with the changes since they were last cleared in the upper
+     * half. Does not wait. */
     int (*port_status)(struct bb_usb_host *host, unsigned port, uint32_t *status);
+    /* Sets or clears a feature of a root port. A reset takes as long as it takes, and ends by
+     * itself with C_RESET and, where something is plugged in, ENABLE and its speed. Does not wait.
+     */
     int (*port_feature)(struct bb_usb_host *host, unsigned port, enum bb_usb_port_feature feature,
                         bool set);
 };
@@ -143,9 +170,9 @@ void bb_usb_root_changed(struct bb_usb_host *host);
 
 /* ---- For hub drivers ---- */
 
-/* Takes a hub whose ops, node, ports and so on are set: powers its ports, looks after them. Its
- * device is the one that `device`'s interface belongs to. Released with `device`: all that is
- * plugged into it is gone first. -E2BIG for a sixth hub in a row. */
+/* Takes a hub whose ports, power_delay and multiple are set: powers its ports, looks after them. It
+ * is the USB device that `device`'s interface belongs to. Released with `device`: all that is
+ * plugged into it is gone first. -E2BIG for too many ports, or a sixth hub in a row. */
 int bb_usb_hub_start(struct bb_device *device, struct bb_usb_hub *hub);
 /* Port `port` changed; 0: any may have. Thread context. */
 void bb_usb_hub_changed(struct bb_usb_hub *hub, unsigned port);
