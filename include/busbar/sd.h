@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * SD memory cards (SD Specifications Part 1, Physical Layer Simplified Specification,
+ * version 6.00): what all controllers share. A controller sends one command at a time and moves its
+ * data; the rest is here: identification, the queue of block requests, retries, recovery, removal.
+ *
+ *     struct sdhost {
+ *         struct bb_device device;
+ *         struct bb_block block;      // the face
+ *         struct bb_sd sd;
+ *     };
+ *
+ *     static const struct bb_sd_ops sdhost_ops = {.start = ..., .look = ..., ...};
+ *     ...
+ *     self->sd.ops = &sdhost_ops;                      // and the limits below
+ *     error = bb_sd_attach(&self->sd, device, &self->block);    // last in probe
+ *
+ * Everything is in thread context. A controller's interrupt handler quiets its hardware, notes what
+ * it said and queues work, which calls bb_sd_done(). Nothing here waits except bb_sd_attach().
+ */
+#ifndef BUSBAR_SD_H
+#define BUSBAR_SD_H
+
+#include <busbar/block.h>
+
+enum { BB_SD_BLOCK = 512 }; /* bytes of a block of data, whatever the card */
+
+/* What answers a command (section 4.9); BB_SD_R1B holds DAT0 low while the card is busy. R2 has 136
+ * bits; R3 is without CRC and index. */
+enum bb_sd_answer {
+    BB_SD_NO_ANSWER,
+    BB_SD_R1,
+    BB_SD_R1B,
+    BB_SD_R2,
+    BB_SD_R3,
+    BB_SD_R6,
+    BB_SD_R7,
+};
+
+struct bb_sd_command {
+    uint8_t index;  /* 0 to 63 */
+    uint8_t answer; /* enum bb_sd_answer */
+    bool write;     /* to the card; else from it */
+    uint8_t segment_count;
+    uint16_t block_size; /* bytes, a multiple of 4, up to BB_SD_BLOCK; 0: no data */
+    uint16_t blocks;     /* 1 to sd->max_blocks */
+    uint32_t argument;
+    uint32_t timeout; /* ms that the card may take for data, or be busy */
+    /* Where the data is: aligned to 4, each a multiple of block_size, together all blocks. */
+    const struct bb_block_segment *segments;
+    /* Without index and CRC: of 48 bits, bits 39 to 8 in [0]; of 136, bits 127 to 8 in [3] to [0],
+     * the most significant in [3], and the lowest byte of [0] is 0. */
+    uint32_t reply[4];
+};
+
+struct bb_sd_bus {
+    uint32_t hz;     /* at most */
+    uint8_t width;   /* 1 or 4 lines of data */
+    bool high_speed; /* the card changes its outputs at the rising edge (6.6.7) */
+};
+
+struct bb_sd;
+
+struct bb_sd_ops {
+    /* Starts a command, whose memory stays until it ends. It ends with one bb_sd_done(), perhaps
+     * before this returns, or with stop(). */
+    void (*start)(struct bb_sd *sd, struct bb_sd_command *command);
+    /* Looks at what the hardware says, as the work behind an interrupt would. */
+    void (*look)(struct bb_sd *sd);
+    /* Abandons what was started, and makes the lines of command and data idle again. No
+     * bb_sd_done() for it, and no access to its memory, from now on. Without a command too: then it
+     * sets up the controller anew, as after power-up, at the slowest clock on one line. */
+    void (*stop)(struct bb_sd *sd);
+    /* Between commands. Sets sd->hz to what it became. */
+    void (*set_bus)(struct bb_sd *sd, const struct bb_sd_bus *bus);
+    bool (*present)(struct bb_sd *sd); /* whether a card is in the slot; NULL: cannot tell */
+    bool (*locked)(struct bb_sd *sd);  /* the write protect switch; NULL: has none */
+};
+
+enum bb_sd_state {
+    BB_SD_ABSENT, /* nobody answered, or what answered cannot be used */
+    BB_SD_STARTING,
+    BB_SD_READY,
+    BB_SD_GONE, /* it was there; it is looked for again each second */
+};
+
+struct bb_sd_script; /* of this layer: commands, and what follows from their answers */
+
+/* What registers of the card say. */
+struct bb_sd_card {
+    uint8_t cid[16], csd[16], scr[8]; /* as sent, the most significant byte first; CRC left out */
+    char name[20];                    /* of CID: product, and its revision: "SD16G 8.0" */
+    uint64_t blocks;                  /* of BB_SD_BLOCK */
+    uint32_t hz;                      /* TRAN_SPEED */
+    uint32_t erase_blocks;            /* how many are erased together at least */
+    uint16_t rca, classes;            /* address; CCC */
+    uint8_t version;                  /* SD_SPEC */
+    bool high_capacity;               /* addressed by blocks: SDHC, SDXC */
+    bool has_v2;                      /* answered CMD8 */
+    bool wide, counts, protected;     /* has 4 lines; has CMD23; may not be written to */
+    bool high_speed;                  /* switched to it */
+    bool zero_erased;                 /* DATA_STAT_AFTER_ERASE is 0 */
+};
+
+struct bb_sd {
+    /* The controller sets these before bb_sd_attach(). */
+    const struct bb_sd_ops *ops;
+    uint32_t max_hz;     /* of the bus; not 0 */
+    uint16_t max_blocks; /* of a command; not 0 */
+    uint16_t max_segments;
+    bool wide, high_speed; /* what it can */
+
+    uint32_t hz; /* of the bus now */
+    struct bb_sd_card card;
+    uint32_t retries, recoveries; /* commands done again; times that the card was set up again */
+
+    /* The rest belongs to this layer. */
+    struct bb_device *device;
+    struct bb_block *block;
+    const struct bb_sd_script *script;
+    uint8_t state, step, tries;
+    bool busy, pausing; /* a command is under way; the time before the next one */
+    bool again;         /* one has ended, and was not looked at yet */
+    bool application;   /* CMD55 went before */
+    bool running, removed;
+    bool fast, slow;    /* the card can be switched to high speed; it did not do well there */
+    int error;          /* of the command that ended */
+    uint32_t wait_left; /* ms that the script may still spend on pauses */
+    uint64_t deadline;  /* of the command */
+    struct bb_sd_command command;
+    struct bb_timer_event timer;
+    struct bb_block_request *first, *last; /* the first one is at work */
+    struct bb_block_request *finished, **finished_end;
+    unsigned waiting;
+    uint64_t erase_first, erase_end;
+    uint8_t cid[16];               /* of the card that the block device is made of */
+    struct bb_block_segment small; /* a register that comes as data, */
+    uint8_t *room;                 /* and 64 bytes for it */
+    struct bb_value values[3];
+};
+
+/* Identifies the card and makes a block device of it: the last step of probe. Waits, for 3 seconds
+ * at most. -ENOSYS when there is no card; or an error that the reason explains. */
+int bb_sd_attach(struct bb_sd *sd, struct bb_device *device, struct bb_block *block);
+/* In remove: ends what is in flight with -ENODEV. */
+void bb_sd_detach(struct bb_sd *sd);
+
+/* The command has ended: 0, and its reply is there; -ETIMEDOUT: no answer, or data late; -EPROTO: a
+ * CRC, end bit or index is wrong; -EIO: the controller failed. Ignored when none is under way. */
+void bb_sd_done(struct bb_sd *sd, int error);
+/* What the work behind the interrupt calls: look(), and whoever waits is told. */
+void bb_sd_work(struct bb_sd *sd);
+/* A card came or went. */
+void bb_sd_changed(struct bb_sd *sd);
+
+/* What the driver's ops of the block face call. */
+int bb_sd_submit(struct bb_sd *sd, struct bb_block_request *const *requests, unsigned count);
+int bb_sd_reap(struct bb_sd *sd, unsigned limit);
+bool bb_sd_arm(struct bb_sd *sd);
+int bb_sd_expire(struct bb_sd *sd);
+
+/* ---- Registers of the card; what they say is checked (chapter 5 and section 4.3.10) ---- */
+
+/* `words` as in bb_sd_command.reply. -EINVAL where a field has a reserved value. */
+int bb_sd_read_csd(struct bb_sd_card *card, const uint32_t words[4]);
+void bb_sd_read_cid(struct bb_sd_card *card, const uint32_t words[4]);
+int bb_sd_read_scr(struct bb_sd_card *card, const uint8_t bytes[8]);
+/* Status of a CMD6: whether function 1 of group 1, high speed, can be had, and whether it was
+ * chosen. -EINVAL when the structure makes no sense. */
+int bb_sd_read_switch(const uint8_t bytes[64], bool *can, bool *chosen);
+
+#endif
