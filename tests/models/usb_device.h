@@ -131,7 +131,9 @@ struct usb_model {
     uint8_t speed;           /* enum bb_usb_speed: the fastest that it knows */
     struct usb_bytes device; /* its descriptor: what is really sent */
     struct usb_bytes configurations[USB_MODEL_CONFIGURATIONS];
-    struct usb_bytes qualifier; /* none: STALL */
+    struct usb_bytes slow_configurations[USB_MODEL_CONFIGURATIONS]; /* of a high-speed device that
+                                                                     * runs at full speed */
+    struct usb_bytes qualifier;                                     /* none: STALL */
     /* ASCII, by index from 1; index 0 is the language table, US English. */
     const char *strings[USB_MODEL_STRINGS];
     /* Descriptors that lie: endpoints are what the wire says, packets of any size are taken. */
@@ -162,6 +164,7 @@ struct usb_model {
 
     /* To look at. */
     struct usb_socket *socket; /* that it is plugged into, or NULL */
+    uint8_t running;           /* enum bb_usb_speed since the last reset */
     uint8_t address, configuration;
     uint8_t alternate[USB_MODEL_INTERFACES];
     bool remote_wakeup;
@@ -175,10 +178,11 @@ struct usb_model {
 
     /* The model's own. */
     struct bb_usb_setup setup;
-    uint8_t stage;
-    bool wait, refused;
-    uint32_t moved, prepared; /* of the data stage */
-    uint64_t quiet_until;     /* recovery from a reset or a new address */
+    uint8_t stage, new_address;
+    bool refused;         /* the request in hand is stalled */
+    bool prepared;        /* it was carried out */
+    uint32_t moved, size; /* of the data stage */
+    uint64_t quiet_until; /* recovery from a reset or a new address */
     const char *quiet_why;
     uint8_t buffer[USB_MODEL_CONTROL];
 };
@@ -190,8 +194,10 @@ struct usb_socket {
     unsigned number;          /* from 1 */
     struct usb_model *hub;    /* whose port it is; NULL: a root port */
     struct usb_model *device; /* NULL: nothing is plugged in */
+    bool slow;                /* a root port without high speed */
     bool powered, enabled, suspended, resetting;
-    uint64_t plugged_at;                        /* world time */
+    bool seen;                                  /* the host has read its status since the plug */
+    uint64_t plugged_at, powered_at, reset_at;  /* world time */
     void (*changed)(struct usb_socket *socket); /* plugged or unplugged */
     void *context;
 };
@@ -225,8 +231,28 @@ enum usb_answer usb_model_transact(struct usb_model *device, struct usb_token *t
 void usb_model_reset(struct usb_model *device);
 /* The socket's power went, or its device was unplugged: state is lost, ports behind it close. */
 void usb_model_unpowered(struct usb_model *device);
+/* A port is powered, or not: what is plugged in starts anew. */
+void usb_socket_power(struct usb_socket *socket, bool on);
+/* A reset begins: 100 ms after the plug at the soonest (7.1.7.3), and closes the port; it ends
+ * after `minimum` ns or more, and opens it to the device, which has its default state then. */
+void usb_socket_reset_begins(struct usb_socket *socket);
+void usb_socket_reset_ends(struct usb_socket *socket, uint64_t minimum);
 /* An endpoint that the device has now, by address; NULL: none. */
 struct usb_pipe *usb_pipe_of(struct usb_model *device, unsigned endpoint);
+
+/* The device's own requests of chapter 9: like usb_model.control, and with no USB_OTHER. */
+int usb_model_standard(struct usb_model *device, const struct bb_usb_setup *setup, uint8_t *data);
+/* Makes the pipes that the configuration and the alternate settings describe. */
+void usb_model_configure(struct usb_model *device);
+/* The descriptor of the configuration `index`, from 0, at its speed; data NULL: none. */
+struct usb_bytes usb_model_configuration(const struct usb_model *device, unsigned index);
+
+/* Ends the test unless `condition` holds. */
+#define usb_require(device, condition, ...)                                                        \
+    do {                                                                                           \
+        if (!(condition))                                                                          \
+            world_fail((device)->name, __VA_ARGS__);                                               \
+    } while (0)
 
 /* ---- Descriptors, as bytes of an array ---- */
 
