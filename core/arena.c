@@ -29,3 +29,9 @@ void *bb_arena_take(struct bb_arena *arena, size_t size, size_t alignment)
     arena->used = start + size;
     return memset(arena->memory + start, 0, size);
 }
+
+void bb_arena_reset(size_t used)
+{
+    BB_ASSERT(used <= bb_arena.used);
+    bb_arena.used = used;
+}

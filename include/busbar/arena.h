@@ -34,10 +34,6 @@ static inline size_t bb_arena_used(void)
     return bb_arena.used;
 }
 /* Gives back everything allocated since so much was used; nothing of it may stay. */
-static inline void bb_arena_reset(size_t used)
-{
-    BB_ASSERT(used <= bb_arena.used);
-    bb_arena.used = used;
-}
+void bb_arena_reset(size_t used);
 
 #endif

@@ -18,31 +18,21 @@
 #include <busbar/log.h>
 #include <tests/unit/walk.h>
 
-static _Alignas(64) char arena[4 << 20];
-static size_t used;
+static _Alignas(64) char memory[4 << 20];
+struct bb_arena bb_arena = {.memory = memory, .size = sizeof(memory)};
 
-void *bb_arena_alloc(size_t size, size_t alignment)
+void *bb_arena_take(struct bb_arena *arena, size_t size, size_t alignment)
 {
-    size_t start = (used + alignment - 1) & ~(alignment - 1);
-    if (start + size > sizeof(arena))
+    size_t start = (arena->used + alignment - 1) & ~(alignment - 1);
+    if (start + size > arena->size)
         return NULL;
-    used = start + size;
-    return memset(arena + start, 0, size);
+    arena->used = start + size;
+    return memset(arena->memory + start, 0, size);
 }
 
-void bb_arena_reset(size_t mark)
+void bb_arena_reset(size_t used)
 {
-    used = mark;
-}
-
-size_t bb_arena_size(void)
-{
-    return sizeof(arena);
-}
-
-size_t bb_arena_used(void)
-{
-    return used;
+    bb_arena.used = used;
 }
 
 size_t bb_format(char *buffer, size_t size, const char *format, ...)
@@ -76,7 +66,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     void *tree = malloc(size + 1); /* aligned as a boot protocol promises */
     memcpy(tree, data, size);
     bb_node_reset();
-    used = 0;
+    bb_arena.used = 0;
     if (!bb_tree_load(tree, size)) {
         if (fdt_check_full(tree, size))
             abort();

@@ -104,9 +104,9 @@ static void test_is_cheap_in_arena(void **state)
     rich_tree();
     ok(load_tree());
     struct bb_node *node = bb_node_last();
-    size_t before = arena_used;
+    size_t before = bb_arena.used;
     ok(bb_node_append(node, NULL, "new", NULL, 0, NULL));
-    assert_true(arena_used - before <= 136);
+    assert_true(bb_arena.used - before <= 144);
     assert_true(sizeof(struct bb_property) <= 24);
 }
 
@@ -121,7 +121,7 @@ static void test_truncated_at_every_length(void **state)
         assert_int_equal(load_bytes(tree_blob, size), -EINVAL);
         log_refusal();
         assert_null(bb_node_root());
-        assert_int_equal(arena_used, 0);
+        assert_int_equal(bb_arena.used, 0);
     }
     /* A header that admits the loss still leaves the structure to be checked. */
     for (size_t size = 0; size < whole; size++) {
@@ -391,15 +391,15 @@ static void test_small_arena(void **state)
     (void)state;
     rich_tree();
     ok(load_tree());
-    size_t needed = arena_used;
-    for (arena_limit = 0; arena_limit < needed + 400; arena_limit += 8) {
+    size_t needed = bb_arena.used;
+    for (bb_arena.size = 0; bb_arena.size < needed + 400; bb_arena.size += 8) {
         int error = load_bytes(tree_blob, fdt_totalsize(tree_blob));
         if (!error)
             break;
         assert_int_equal(error, -ENOMEM);
         assert_null(bb_node_root());
-        assert_int_equal(arena_used, 0);
-        if (arena_limit < needed - 600) { /* the tables say what they need by themselves */
+        assert_int_equal(bb_arena.used, 0);
+        if (bb_arena.size < needed - 600) { /* the tables say what they need by themselves */
             const char *about = strstr(log_text, "about ");
             assert_non_null(about);
             unsigned long guess = strtoul(about + 6, NULL, 10);
@@ -407,8 +407,8 @@ static void test_small_arena(void **state)
             log_one("of arena");
         }
     }
-    assert_true(arena_limit >= needed && arena_limit < needed + 400);
-    arena_limit = sizeof(arena);
+    assert_true(bb_arena.size >= needed && bb_arena.size < needed + 400);
+    bb_arena.size = sizeof(arena_memory);
     ok(load_bytes(tree_blob, fdt_totalsize(tree_blob)));
     for (unsigned i = 1, calls = arena_calls; i <= calls; i++) {
         arena_calls = 0;

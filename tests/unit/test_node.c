@@ -236,9 +236,9 @@ static void test_append(void **state)
     assert_int_equal(bb_node_append(soc, NULL, "", NULL, 0, &node), -EINVAL);
     assert_int_equal(bb_node_append(soc, NULL, "a b", NULL, 0, &node), -EINVAL);
     assert_int_equal(bb_node_append(soc, NULL, "a/b", NULL, 0, &node), -EINVAL);
-    arena_limit = arena_used;
+    bb_arena.size = bb_arena.used;
     assert_int_equal(bb_node_append(at("/soc"), NULL, "full", NULL, 0, &node), -ENOMEM);
-    arena_limit = sizeof(arena);
+    bb_arena.size = sizeof(arena_memory);
 }
 
 static void test_append_stays_bounded_in_depth(void **state)

@@ -27,32 +27,22 @@
 
 /* ---- Arena ---- */
 
-static _Alignas(64) char arena[16 << 20];
-static size_t arena_used, arena_limit = sizeof(arena);
+static _Alignas(64) char arena_memory[16 << 20];
+struct bb_arena bb_arena = {.memory = arena_memory, .size = sizeof(arena_memory)};
 static unsigned arena_calls, arena_fail_at; /* call that fails, counted from 1; 0: none */
 
-void *bb_arena_alloc(size_t size, size_t alignment)
+void *bb_arena_take(struct bb_arena *arena, size_t size, size_t alignment)
 {
-    size_t start = (arena_used + alignment - 1) & ~(alignment - 1);
-    if (++arena_calls == arena_fail_at || start + size > arena_limit)
+    size_t start = (arena->used + alignment - 1) & ~(alignment - 1);
+    if (++arena_calls == arena_fail_at || start + size > arena->size)
         return NULL;
-    arena_used = start + size;
-    return memset(arena + start, 0, size);
+    arena->used = start + size;
+    return memset(arena->memory + start, 0, size);
 }
 
-void bb_arena_reset(size_t mark)
+void bb_arena_reset(size_t used)
 {
-    arena_used = mark;
-}
-
-size_t bb_arena_size(void)
-{
-    return arena_limit;
-}
-
-size_t bb_arena_used(void)
-{
-    return arena_used;
+    bb_arena.used = used;
 }
 
 /* ---- Log ---- */
