@@ -205,7 +205,7 @@ class CommandLine(unittest.TestCase):
 
     def test_each_command_shows_an_example(self):
         for command in ("run", "build", "platforms", "drivers", "explain", "size", "test", "fuzz",
-                        "bench", "doctor", "new"):
+                        "bench", "doctor", "new", "image"):
             heard = io.StringIO()
             with contextlib.redirect_stdout(heard), self.assertRaises(SystemExit):
                 self.parsed(command, "--help")

@@ -13,6 +13,7 @@ from . import BusbarError, common, peripherals, usb
 
 
 DEFAULT_PLATFORM = "raspi3b"
+DEFAULT_APP = "monitor"
 
 
 class Step(argparse.Action):
@@ -48,6 +49,13 @@ def positive(text):
     return int(text)
 
 
+def card_size(text):
+    try:
+        return module("image").parse_size(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
 class Parser(argparse.ArgumentParser):
     def error(self, message):
         self.exit(2, f"busbar: {message}; see '{self.prog} --help'\n")
@@ -60,11 +68,13 @@ def module(name):
 
 def command_run(options):
     run = module("run")
-    machine = run.Machine(options.platform, options.app, options.build, options.compiler,
-                          options.dtb, options.append, options.smp, options.memory,
-                          disks=options.disk, net=options.net, forwards=options.forward,
-                          usb=options.usb, screen=options.screen, initrd=options.initrd,
-                          extra=options.extra)
+    if options.card and options.app:
+        raise BusbarError(f"--app {options.app}: the card brings its own program; leave out one")
+    machine = run.Machine(options.platform, options.app or DEFAULT_APP, options.build,
+                          options.compiler, options.dtb, options.append, options.smp,
+                          options.memory, disks=options.disk, net=options.net,
+                          forwards=options.forward, card=options.card, usb=options.usb,
+                          screen=options.screen, initrd=options.initrd, extra=options.extra)
     return run.run(machine, getattr(options, "steps", []), options.timeout, options.screenshot)
 
 
@@ -86,6 +96,13 @@ def command_drivers(options):
 
 def command_explain(options):
     return module("explain").explain(options.platform, options.dtb, options.json)
+
+
+def command_image(options):
+    image = module("image")
+    return image.image(image.Wish(options.platform, options.app, options.out, options.size,
+                                  options.data, options.files, options.firmware, options.append,
+                                  options.dtb, options.build, options.compiler))
 
 
 def command_size(options):
@@ -136,9 +153,9 @@ def make_parser():
         command.add_argument("platform", metavar="PLATFORM", help=text,
                              nargs="?" if optional else None)
 
-    def app(command, default):
-        command.add_argument("--app", "-a", default=default, metavar="A",
-                             help=f"application, by name or path (default {default})")
+    def app(command):
+        command.add_argument("--app", "-a", default=DEFAULT_APP, metavar="A",
+                             help=f"application, by name or path (default {DEFAULT_APP})")
 
     def as_json(command):
         command.add_argument("--json", action="store_true", help="JSON, as docs/tools.md says")
@@ -157,7 +174,8 @@ def make_parser():
                   "run virt-arm64 --disk sd.img --disk other.img --send block",
                   "run raspi3b --disk card.img --usb keyboard --usb storage:stick.img")
     platform(command, optional=True)
-    app(command, "monitor")
+    app(command)
+    command.set_defaults(app=None)  # a card brings its own
     command.add_argument("--dtb", metavar="F", help="device tree: a path or a name in build/dtbs")
     toolchain(command)
     command.add_argument("--send", action=Step, metavar="TEXT",
@@ -172,6 +190,9 @@ def make_parser():
     command.add_argument("--disk", action="append", default=[], metavar="FILE",
                          help="a disk, which the guest reads and writes; several are disk0, disk1 ...; "
                               "on a board with a slot for a card it is the card")
+    command.add_argument("--card", metavar="FILE",
+                         help="a card of 'tools/busbar image': its program, its device tree and its "
+                              "command line, and the card as a disk")
     command.add_argument("--usb", action="append", default=[], metavar="KIND[:FILE]", type=usb.plug,
                          help="plug in keyboard, mouse, tablet, storage:FILE, serial[:SOCKET], net or "
                               "hub; several share a hub, and what follows a hub is plugged into it")
@@ -193,7 +214,28 @@ def make_parser():
     command = add("build", command_build, "build an application and print the image's path",
                   "build raspi3b --app hello")
     platform(command)
-    app(command, "monitor")
+    app(command)
+    toolchain(command)
+
+    command = add("image", command_image,
+                  "make a card or disk that the board starts from, and a tar of its boot files",
+                  "image raspi3b --app webpage --out card.img",
+                  "image raspi3b --size 1G --data fat --firmware ~/firmware/boot")
+    platform(command)
+    app(command)
+    command.add_argument("--out", metavar="F",
+                         help="where the image goes, and the tar beside it (default in build/images)")
+    command.add_argument("--size", type=card_size, default="128M", metavar="SIZE",
+                         help="of the whole image, a power of two (default 128M); a file with holes")
+    command.add_argument("--data", choices=("ext4", "fat", "none"), default="ext4",
+                         help="the file system of the second partition (default ext4)")
+    command.add_argument("--files", metavar="DIR", help="a folder whose files it holds from the start")
+    command.add_argument("--firmware", metavar="DIR",
+                         help="a folder that holds the board's own firmware files, to be put on it")
+    command.add_argument("--append", default="", metavar="CMDLINE",
+                         help="command line of the program, as in 'log=debug'")
+    command.add_argument("--dtb", metavar="F",
+                         help="another device tree: a path or a name in build/dtbs")
     toolchain(command)
 
     command = add("platforms", command_platforms, "list the platforms", "platforms")
@@ -213,7 +255,7 @@ def make_parser():
     command = add("size", command_size, "say what an image is made of, and check the budgets",
                   "size virt-arm64 --app hello")
     platform(command)
-    app(command, "monitor")
+    app(command)
     toolchain(command, buildtype=False)
     as_json(command)
 

@@ -22,13 +22,14 @@ def show_command(argv):
         print("+ " + shlex.join(str(word) for word in argv), file=sys.stderr, flush=True)
 
 
-def run(argv, timeout=120, cwd=ROOT, check=True):
-    """Run a tool with a time limit; answer its CompletedProcess with stdout and stderr as text."""
+def run(argv, timeout=120, cwd=ROOT, check=True, typed="", env=None):
+    """Run a tool with a time limit, `typed` its input; answer its CompletedProcess with stdout and
+    stderr as text."""
     argv = [str(word) for word in argv]
     show_command(argv)
     try:
         done = subprocess.run(argv, cwd=cwd, timeout=timeout, text=True, errors="replace",
-                              stdin=subprocess.DEVNULL, capture_output=True)
+                              input=typed, env=env, capture_output=True)
     except FileNotFoundError:
         raise BusbarError(f"{argv[0]} is not installed; see 'tools/busbar doctor'") from None
     except subprocess.TimeoutExpired:

@@ -49,9 +49,11 @@ _PLATFORM_KEYS = (
     "nodes",
     "qemu",
     "tree",
+    "image",
 )
 _QEMU_KEYS = ("machine", "cpu", "memory", "smp", "arguments", "consoles", "network", "disk",
               "usb_ports")
+_IMAGE_KEYS = ("kernel", "tree", "config", "cmdline", "firmware", "firmware_from")
 _APP_KEYS = ("about", "sources", "files", "libc", "internal", "modules", "arena", "drivers",
              "needs")
 
@@ -116,6 +118,18 @@ class Tree:
 
 
 @dataclass(frozen=True)
+class Image:
+    """What `busbar image` puts on a card or disk that the machine starts from."""
+
+    kernel: str  # the image's name there
+    tree: str = ""  # and the device tree's; "": whoever starts the image brings one
+    config: tuple[str, ...] = ()  # lines of config.txt; none: no such file, and no cmdline.txt
+    cmdline: str = ""  # before what --append says
+    firmware: tuple[str, ...] = ()  # files that cannot be shipped,
+    firmware_from: str = ""  # and where one gets them
+
+
+@dataclass(frozen=True)
 class Platform:
     name: str
     path: Path  # of the manifest
@@ -128,6 +142,7 @@ class Platform:
     early_console: EarlyConsole | None
     qemu: Qemu | None
     tree: Tree | None
+    image: Image | None
     nodes: tuple[str, ...]  # compatible strings of hardware that no tree describes
     files: tuple[Path, ...]  # every manifest that was read
 
@@ -353,6 +368,35 @@ def _find_tree(file, base):
     return Tree(dtb, path)
 
 
+def _find_image(file, base):
+    table = file.get("image", dict)
+    if table is None:
+        return base
+    file.only(table, _IMAGE_KEYS, "image.")
+    base = base or Image(kernel="")
+    read = {key: file.get(key, str, getattr(base, key), table, "image.")
+            for key in ("kernel", "tree", "cmdline", "firmware_from")}
+    lists = {key: file.strings(key, getattr(base, key), table, "image.")
+             for key in ("config", "firmware")}
+    if not read["kernel"]:
+        file.fail("image.kernel", "missing")
+    taken = {"readme.txt", "config.txt", "cmdline.txt", "extlinux"}
+    names = [("kernel", read["kernel"]), ("tree", read["tree"] or None)]
+    for key, name in names + [("firmware", name) for name in lists["firmware"]]:
+        if name is None:
+            continue
+        if not re.fullmatch(r"\w[\w.-]{0,62}", name, re.ASCII) or name.endswith("."):
+            file.fail(f"image.{key}", f"'{name}' is no plain file name", name)
+        if name.lower() in taken:
+            file.fail(f"image.{key}", f"'{name}' is there already", name)
+        taken.add(name.lower())
+    lines = [("config", line) for line in lists["config"]]
+    for key, line in [*lines, ("cmdline", read["cmdline"])]:
+        if not line.isprintable() or not line.isascii():
+            file.fail(f"image.{key}", "must be one line of ASCII", line)
+    return Image(**read, **lists)
+
+
 def _platform_names():
     return sorted(path.parent.name for path in ROOT.glob("platforms/*/platform.toml"))
 
@@ -429,6 +473,7 @@ def _load_platform(path, chain):
         early_console=_find_early_console(file, drivers, base.early_console if base else None),
         qemu=_find_qemu(file, base.qemu if base else None),
         tree=_find_tree(file, base.tree if base else None),
+        image=_find_image(file, base.image if base else None),
         nodes=file.strings("nodes", base.nodes if base else ()),
         files=(path, *(base.files if base else ())),
     )

@@ -5,11 +5,11 @@ import os
 import re
 import tempfile
 import termios
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from . import (BusbarError, build, common, desk, manifest, peripherals, setup, symbols, terminal,
-               tree)
+from . import (BusbarError, build, card, common, desk, manifest, peripherals, setup, symbols,
+               terminal, tree)
 from .expect import Dialogue, Program, describe
 from .qmp import Qmp, QmpError
 
@@ -36,6 +36,7 @@ class Machine:
     disks: list = field(default_factory=list)  # files
     net: bool = False  # a network card on a network of its own
     forwards: list = field(default_factory=list)  # of peripherals.Forward; they imply net
+    card: str | None = None  # a disk of `busbar image`: its program, tree and command line
     usb: list = field(default_factory=list)  # of usb.Plug
     screen: bool = False  # a window shows it
     initrd: str | None = None
@@ -71,6 +72,8 @@ def serial_arguments(consoles, dtb):
 def make(machine):
     """Set up and build; the image's path."""
     platform = manifest.load_platform(machine.platform)
+    if machine.card:
+        return card.take_off(platform, machine.card)[0]
     manifest.load_app(machine.app)
     setup.ensure(platform, compiler=machine.compiler, verbose=common.verbose)
     find_tree(platform, machine.dtb)  # refuse what cannot run before the long build
@@ -86,6 +89,11 @@ def reports_status(platform):
 def prepare(machine, image, unattended):
     """The command line that runs an image."""
     platform = manifest.load_platform(machine.platform)
+    if machine.card:
+        _, found, cmdline = card.take_off(platform, machine.card)
+        machine = replace(machine, disks=[machine.card, *machine.disks],
+                          dtb=machine.dtb or (found and str(found)),
+                          append=" ".join(filter(None, [cmdline, machine.append])))
     if platform.arch == "host":
         for option, value in (("--dtb", machine.dtb), ("--smp", machine.smp),
                               ("--memory", machine.memory), ("machine", machine.options),

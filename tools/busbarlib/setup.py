@@ -20,6 +20,7 @@ from . import BUILD, BusbarError
 
 SYSROOT = BUILD / "sysroot"
 DTBS = BUILD / "dtbs"
+UBOOT = BUILD / "u-boot"
 APT = BUILD / "apt"
 
 # The trees worth keeping from the kernel package: (folder, beginning of the file's name).
@@ -75,6 +76,11 @@ _CLANG = (
     Need("llvm", "llvm-ar and llvm-objcopy", _program("llvm-objcopy")),
 )
 _QEMU = (Need("qemu-system-arm", "emulates the boards", _program("qemu-system-aarch64")),)
+_DISKS = (
+    Need("e2fsprogs", "makes and checks ext4 file systems", _system("mke2fs")),
+    Need("dosfstools", "makes and checks FAT file systems", _system("mkfs.vfat")),
+    Need("mtools", "reads and writes FAT file systems", _program("mcopy")),
+)
 _TESTS = (
     Need("libcmocka-dev", "runs the unit tests", _multiarch("include/cmocka.h")),
     Need(
@@ -83,17 +89,15 @@ _TESTS = (
         _file("/usr/lib/llvm-*/lib/clang/*/lib/linux/libclang_rt.asan-*.a"),
     ),
     Need("clang-format", "checks the formatting", _program("clang-format")),
-    Need("e2fsprogs", "makes and checks ext4 file systems", _system("mke2fs")),
     Need("gdisk", "makes and checks partition tables", _system("sgdisk")),
-    Need("dosfstools", "makes and checks FAT file systems", _system("mkfs.vfat")),
-    Need("mtools", "reads FAT file systems", _program("mcopy")),
+    *_DISKS,
     Need("chromium", "shows the web page", _program("chromium", "chromium-browser")),
 )
 
 
-def needs(platform=None, *, tests=False, compiler="gcc", qemu=True):
+def needs(platform=None, *, tests=False, compiler="gcc", qemu=True, disks=False):
     """Everything a command needs, in order: for a platform (see manifest.py), for the tests, or
-    for the desk binder alone when both are left out."""
+    for the desk binder alone when both are left out; `disks` to make them with file systems."""
     wanted = [*_BUILD, *_HOST]
     if tests:
         wanted += [*_AARCH64_GCC, *_CLANG, *_QEMU, *_TESTS]
@@ -102,12 +106,14 @@ def needs(platform=None, *, tests=False, compiler="gcc", qemu=True):
         wanted += [*_QEMU] if qemu else []
     if compiler == "clang":
         wanted += [*_CLANG]
+    if disks:
+        wanted += [*_DISKS]
     return list(dict.fromkeys(wanted))
 
 
-def missing(platform=None, *, tests=False, compiler="gcc", qemu=True):
+def missing(platform=None, *, tests=False, compiler="gcc", qemu=True, disks=False):
     """The needs this machine does not meet."""
-    wanted = needs(platform, tests=tests, compiler=compiler, qemu=qemu)
+    wanted = needs(platform, tests=tests, compiler=compiler, qemu=qemu, disks=disks)
     return [need for need in wanted if not need.present()]
 
 
@@ -120,6 +126,18 @@ def have_trees():
     return all((DTBS / f"{name}.dtb").is_file() for name in ("bcm2837-rpi-3-b", "bcm2711-rpi-4-b"))
 
 
+def ensure_uboot(package, name, *, verbose=False):
+    """U-Boot out of one of Debian's packages ("u-boot-rpi:arm64", "rpi_3"); the path."""
+    path = UBOOT / name / "u-boot.bin"
+    if not path.is_file():
+        with locked():
+            if not path.is_file():
+                _fetch_uboot(package, verbose)
+    if not path.is_file():
+        raise BusbarError(f"{package} holds no usr/lib/u-boot/{name}/u-boot.bin")
+    return path
+
+
 def find_dtb(name, folder=None):
     """The path of a device tree named in a manifest or on the command line: a path, a file beside
     the manifest, or one of the kernel's. None when it is nowhere."""
@@ -129,11 +147,10 @@ def find_dtb(name, folder=None):
     return None
 
 
-def ensure(platform=None, *, tests=False, compiler="gcc", qemu=True, verbose=False):
+def ensure(platform=None, *, tests=False, compiler="gcc", qemu=True, disks=False, verbose=False):
     """Bring what is missing, or raise BusbarError with the one command to run."""
-    lacking = [
-        need.package for need in missing(platform, tests=tests, compiler=compiler, qemu=qemu)
-    ]
+    lacking = missing(platform, tests=tests, compiler=compiler, qemu=qemu, disks=disks)
+    lacking = [need.package for need in lacking]
     if lacking:
         _install(lacking, verbose)
     aarch64 = tests or (platform is not None and platform.arch == "aarch64")
@@ -271,6 +288,16 @@ def _fetch_libfdt(verbose):
     _unpack(_download("libfdt-dev:arm64", verbose), keep)
     if not have_sysroot():
         raise BusbarError("libfdt-dev:arm64 held no libfdt.a; give Meson -Dlibfdt_dir=FOLDER")
+
+
+def _fetch_uboot(package, verbose):
+    say(f"fetching U-Boot of {package} into build/u-boot")
+
+    def keep(name):
+        folder, slash, inside = name.partition("usr/lib/u-boot/")
+        return UBOOT / inside if slash and not folder and inside.endswith("/u-boot.bin") else None
+
+    _unpack(_download(package, verbose), keep)
 
 
 def _fetch_trees(verbose):
