@@ -37,6 +37,7 @@ bool bb_early_write(const char *text, size_t length);
 /* Powers off with this status, if need be by ending the emulator; else rests. */
 BB_NORETURN void bb_end(int status);
 extern uint64_t bb_entry_ticks; /* bb_arch_counter() at the very first instruction */
+extern uint64_t bb_asleep;      /* ticks of it that bb_wait() slept */
 
 /* ---- core/arch/: what only start.c and boot protocols ask of it ---- */
 

@@ -11,6 +11,7 @@
 #include "core.h"
 
 struct bb_hooks bb_hooks;
+uint64_t bb_asleep;
 
 static struct bb_work *queue, **queue_end; /* its last link, while there is any work */
 static struct bb_timer_event *timers;      /* by time due */
@@ -165,8 +166,10 @@ static bool idle(bool (*done)(void *context), void *context, uint64_t deadline)
     if (!work && !held && due > bb_time()) {
         if (bb_hooks.wake_at)
             bb_hooks.wake_at(due);
+        uint64_t before = bb_arch_counter();
         if (bb_hooks.wake_at || due == BB_FOREVER)
             bb_arch_wait();
+        bb_asleep += bb_arch_counter() - before;
     }
     bb_arch_irq_restore(state);
     return held;

@@ -165,8 +165,10 @@ void bb_irq_deliver(struct bb_irq *irq, uint32_t line)
         if (interrupt->count >= interrupt->next_check && deliveries == number)
             check_stuck(interrupt);
     }
-    if (owned)
+    if (owned) {
+        irq->interrupts++;
         return;
+    }
     irq->unowned++;
     ops_of(irq)->disable(irq, line);
     bb_print(BB_WARNING, "%s: interrupt %u fired and nobody owns it: masked",
@@ -191,16 +193,21 @@ int bb_irq_set_root(struct bb_irq *irq)
     return 0;
 }
 
+static int publish(struct bb_irq *irq)
+{
+    struct bb_device *device = irq->face.device;
+    struct bb_value *values = irq->values;
+    int error = bb_publish_u64(device, &values[0], "interrupts", "", &irq->interrupts);
+    if (!error)
+        error = bb_publish_u64(device, &values[1], "unowned", "interrupts", &irq->unowned);
+    return error ? error : bb_publish_u64(device, &values[2], "stuck", "lines", &irq->stuck);
+}
+
 static int irq_notify(struct bb_face *face, bool running)
 {
     struct bb_irq *irq = bb_container_of(face, struct bb_irq, face);
-    if (running) {
-        int error = bb_publish_u64(face->device, &irq->unowned_value, "unowned", "interrupts",
-                                   &irq->unowned);
-        return error
-                   ? error
-                   : bb_publish_u64(face->device, &irq->stuck_value, "stuck", "lines", &irq->stuck);
-    }
+    if (running)
+        return publish(irq);
     if (irq == root) {
         bb_hooks.interrupt = NULL;
         root = NULL;

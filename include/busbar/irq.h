@@ -51,9 +51,10 @@ struct bb_irq {
     struct bb_face face;
     /* The rest belongs to the subsystem. */
     struct bb_interrupt *buckets[BB_IRQ_BUCKETS]; /* by line */
+    uint64_t interrupts;                          /* that had an owner */
     uint64_t unowned;                             /* interrupts that nobody had asked for */
     uint64_t stuck;                               /* lines masked since nobody quieted them */
-    struct bb_value unowned_value, stuck_value;
+    struct bb_value values[3];
 };
 
 struct bb_irq_ops {

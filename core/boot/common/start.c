@@ -7,6 +7,7 @@
 #include <busbar/log.h>
 #include <busbar/param.h>
 #include <busbar/poll.h>
+#include <busbar/store.h>
 
 #include <core/core.h>
 
@@ -85,12 +86,18 @@ static void map_memory(void)
     }
 }
 
+static void print_ticks(const char *moment)
+{
+    bb_print(BB_INFO, "%s after %llu ticks, %llu of them asleep", moment,
+             (unsigned long long)(bb_arch_counter() - bb_entry_ticks),
+             (unsigned long long)bb_asleep);
+}
+
 static BB_NORETURN void finish(int status, bool tell_ticks)
 {
     (void)bb_poll();
     if (tell_ticks)
-        bb_print(BB_INFO, "power off after %llu ticks",
-                 (unsigned long long)(bb_arch_counter() - bb_entry_ticks));
+        print_ticks("power off");
     bb_end(status);
 }
 
@@ -141,6 +148,8 @@ void bb_start(void)
         give_up("cannot start without ", "a map of free memory");
     map_memory();
     bb_arch_park_cores();
+    static struct bb_value asleep;
+    (void)bb_publish_u64(NULL, &asleep, "asleep", "ticks", &bb_asleep);
     bb_bind_all();
     settle();
     static struct bb_work report;
@@ -148,7 +157,6 @@ void bb_start(void)
     bb_work_queue(&report);
     bb_log_show(); /* what waited for the first console */
     if (tell_ticks)
-        bb_print(BB_INFO, "main after %llu ticks",
-                 (unsigned long long)(bb_arch_counter() - bb_entry_ticks));
+        print_ticks("main");
     finish(bb_main(), tell_ticks);
 }
