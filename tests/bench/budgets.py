@@ -12,7 +12,7 @@ sys.path.insert(0, str(ROOT / "tools"))
 from busbarlib import build, manifest, size  # noqa: E402
 
 IMAGES = [(str(size.BASIC), "hello"), ("virt-arm64", "monitor"), ("virt-arm64", "webpage"),
-          ("raspi3b", "monitor")]
+          ("raspi3b", str(size.MONITOR_ALONE))]
 
 
 def main():
@@ -21,6 +21,7 @@ def main():
         for platform, app in IMAGES:
             image = build.build(platform, app, "release", compiler)
             loaded = manifest.load_platform(platform)
+            app = manifest.load_app(app).name
             measured = size.measure(loaded, app, image)
             print(f"{loaded.name} {app} {compiler}: image {measured['image']} bytes, "
                   f"RAM beyond it {measured['ram']} bytes")
