@@ -1,0 +1,102 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""Starts a card of `busbar image` as the board's firmware would: a file that is written there is there
+after a reboot, and the programs of the host find the card sound.
+
+    python3 tests/boot/card.py
+"""
+import random
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+sys.path.insert(0, str(ROOT / "tools"))
+from busbarlib import BusbarError, image, media, run  # noqa: E402
+from busbarlib.guest import Guest  # noqa: E402
+
+MIB = 1 << 20
+BOOT = 64 * MIB  # of a card of 128 MiB
+BYTES = 1000003
+well = True
+
+
+def check(what, good, *heard):
+    global well
+    well = well and bool(good)
+    print(f"{'ok  ' if good else 'FAIL'} {what}")
+    if not good:
+        print(*heard, sep="\n")
+
+
+def boot_partition(card):
+    return f"{card}@@{media.FIRST}"
+
+
+def part(card, folder, first, size):
+    """A partition as a file."""
+    path = folder / "part"
+    with open(card, "rb") as handle:
+        handle.seek(first)
+        path.write_bytes(handle.read(size))
+    return path
+
+
+def judge(what, *words):
+    done = media.tool(*words, check=False)
+    check(what, done.returncode == 0, done.stdout, done.stderr)
+
+
+def use(card):
+    """Writes, starts again, reads back; what the console said."""
+    copied = f"{BYTES} bytes in"
+    with Guest(run.Machine("raspi3b", card=str(card), reboot=True)) as guest:
+        try:
+            guest.play(("expect", "unknown parameters, ignored: on.card "),
+                       ("send", "block"), ("expect", "^disk0p1 "), ("expect", "^disk0p2 "),
+                       ("send", "mkdir disk0p2:/kept"),
+                       ("send", "cp disk0p1:/random disk0p2:/kept/random"), ("expect", copied),
+                       ("send", "ls disk0p2:/kept"), ("expect", rf"{BYTES} +random"),
+                       ("send", "cp disk0p2:/file.txt disk0p2:/kept/file.txt"),
+                       ("send", "rm disk0p2:/file.txt"),
+                       ("send", "reboot"), ("expect", "^Busbar .*raspi3b"),
+                       ("send", "ls disk0p2:/kept"), ("expect", rf"{BYTES} +random"),
+                       ("send", "cat disk0p2:/kept/file.txt"), ("expect", "^kept from the start"),
+                       ("send", "cp disk0p2:/kept/random disk0p1:/back"), ("expect", copied),
+                       ("send", "poweroff"), status=0)
+        except BusbarError as error:
+            return str(error), guest.seen
+        return None, guest.seen
+
+
+def try_data(kind, folder):
+    files, card, back = folder / "files", folder / "card.img", folder / "back"
+    files.mkdir()
+    (files / "file.txt").write_text("kept from the start\n")
+    original = folder / "random"
+    original.write_bytes(random.Random(3).randbytes(BYTES))
+    image.image(image.Wish("raspi3b", out=str(card), data=kind, files=str(files),
+                           append="on.card=1"))
+    media.tool("mcopy", "-i", boot_partition(card), original, "::/random")
+    failure, seen = use(card)
+    check(f"{kind}: written, started again, read back", not failure, seen, failure)
+    media.copy_out(card, "back", back)
+    check(f"{kind}: every byte came back", back.exists() and
+          back.read_bytes() == original.read_bytes())
+    judge(f"{kind}: the boot partition is sound", "fsck.vfat", "-n",
+          part(card, folder, media.FIRST, BOOT))
+    data = part(card, folder, media.FIRST + BOOT, 128 * MIB - media.FIRST - BOOT)
+    checker = ("e2fsck", "-fn") if kind == "ext4" else ("fsck.vfat", "-n")
+    judge(f"{kind}: the data partition is sound", *checker, data)
+    judge(f"{kind}: its table is as it was", "sfdisk", "--verify", card)
+
+
+def main():
+    for kind in ("ext4", "fat"):
+        with tempfile.TemporaryDirectory() as name:
+            try_data(kind, Path(name))
+    return 0 if well else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
