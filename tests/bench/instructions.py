@@ -5,6 +5,8 @@ counter of QEMU's Arm machines ticks once for each.
 
   - hello on virt-arm64, from the first instruction to power-off, with QEMU's full tree; also with a
     disk and a network card, and with none of the drivers of such;
+  - the monitor on raspi3b up to its prompt, screen and USB devices included, without the time that
+    it sleeps waiting for them;
   - what ten times the devices cost: 10,000 clocks bound and probed, against 1,000.
 
     python3 tests/bench/instructions.py
@@ -17,27 +19,30 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(ROOT / "tools"))
-from busbarlib import build, common, desk, manifest, run, size, suites  # noqa: E402
+from busbarlib import build, common, desk, manifest, run, size, suites, usb  # noqa: E402
 
 # Platform, what QEMU attaches, instructions.
 HELLO = [(str(size.BASIC), {}, 400_000), ("virt-arm64", {}, 1_000_000),
          ("virt-arm64", {"net": True, "disk": 16 << 20}, 1_000_000)]
+# The same of the monitor alone: what is plugged in, instructions.
+PI_MONITOR = [((), 20_000_000), (("keyboard", "mouse"), 20_000_000)]
 GROWTH_LIMIT = 11.0
 PER_BUS = 100  # dtc's parser gives up on a node with thousands of children
 ICOUNT = ["-icount", "shift=4,sleep=off"]
 
 
-def ticks(platform, compiler, dtb=None, net=False, disk=0):
-    """(instructions to main, instructions to power-off) of hello."""
-    machine = run.Machine(platform=platform, app="hello", buildtype="release", compiler=compiler,
-                          dtb=dtb, append="ticks", extra=ICOUNT, semihosting=False, net=net)
-    boot = suites.Boot("hello", machine, [("expect", r"power off after \d+ ticks")],
+def ticks(platform, compiler, app="hello", moments=("main", "power off"), disk=0, **attached):
+    """The instructions of an application up to each of these moments, without its sleep."""
+    patterns = [rf"{moment} after (\d+) ticks, (\d+) of them asleep" for moment in moments]
+    machine = run.Machine(platform=platform, app=app, buildtype="release", compiler=compiler,
+                          append="ticks", extra=ICOUNT, semihosting=False, **attached)
+    boot = suites.Boot(app, machine, [("expect", pattern) for pattern in patterns],
                        disks=[disk] if disk else [])
     failure, seen = suites.play(boot, run.make(machine))
     if failure:
         raise SystemExit(f"{seen}\n{failure}")
-    return tuple(int(re.search(pattern + r" after (\d+) ticks", seen)[1])
-                 for pattern in ("main", "power off"))
+    found = (re.search(pattern, seen) for pattern in patterns)
+    return [int(each[1]) - int(each[2]) for each in found]
 
 
 def device(i):
@@ -71,9 +76,17 @@ def main():
             name = manifest.load_platform(platform).name + (", disk and network" if attached else "")
             print(f"{'ok  ' if well else 'FAIL'} hello on {name}, {compiler}: {to_main} instructions "
                   f"to main, {total} to power-off, below {limit}")
+        for plugged, limit in PI_MONITOR:
+            to_main, = ticks("raspi3b", compiler, str(size.MONITOR_ALONE), ["main"],
+                             usb=[usb.Plug(each) for each in plugged])
+            well = to_main < limit
+            wrong += not well
+            name = "with " + " and ".join(plugged) if plugged else "with nothing plugged in"
+            print(f"{'ok  ' if well else 'FAIL'} the monitor on raspi3b {name}, {compiler}: {to_main} "
+                  f"instructions to its prompt, below {limit}")
     large = str(ROOT / "tests/bench/large/platform.toml")
     with tempfile.TemporaryDirectory() as folder:
-        costs = {count: ticks(large, "gcc", str(large_tree(Path(folder), count)))[0]
+        costs = {count: ticks(large, "gcc", dtb=str(large_tree(Path(folder), count)))[0]
                  for count in (1000, 10000)}
     growth = costs[10000] / costs[1000]
     well = growth < GROWTH_LIMIT
