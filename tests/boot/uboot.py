@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""Debian's U-Boot starts kernel8.img from a card of `busbar image`: by itself, through extlinux.conf,
+"""Debian's U-Boot starts the program from a card of `busbar image`: by itself, through extlinux.conf,
 and by typed commands, with the tree that it was given and with others.
 
     python3 tests/boot/uboot.py
@@ -27,11 +27,15 @@ def check(what, failure, heard):
         print(heard.replace("\r", ""), failure, sep="\n")
 
 
-def converse(uboot, card, typed, steps):
+def converse(platform, uboot, card, typed, steps):
     """(failure or None, all output): U-Boot gets the lines `typed`, none: it starts by itself; then the
     steps are the program's."""
-    machine = run.Machine("raspi3b", disks=[str(card)], semihosting=False)
+    machine = run.Machine(platform, disks=[str(card)], semihosting=False)
     argv = run.prepare(machine, uboot, True).argv
+    if platform == "virt-arm64":
+        argv[argv.index("-kernel")] = "-bios"
+        at = argv.index("-append")
+        del argv[at:at + 2]
     with Program(argv) as program:
         dialogue = Dialogue(program, LIMIT, UBOOT)
         outcome = dialogue.play([("expect", "Hit any key to stop autoboot")])
@@ -47,12 +51,26 @@ def converse(uboot, card, typed, steps):
         return outcome.failure, dialogue.transcript.raw
 
 
-def main():
+def make_card(platform, folder):
+    card = folder / "card.img"
+    image.image(image.Wish(platform, out=str(card), size=64 << 20, append="from.extlinux=1"))
+    return card
+
+
+def try_virt():
+    uboot = setup.ensure_uboot("u-boot-qemu", "qemu_arm64")
+    with tempfile.TemporaryDirectory() as name:
+        card = make_card("virt-arm64", Path(name))
+        check("virt-arm64: by itself", *converse("virt-arm64", uboot, card, [], [
+            ("expect", "unknown parameters, ignored: from.extlinux "), ("send", "ls disk0p1:/"),
+            ("expect", "kernel.img"), ("send", "poweroff")]))
+
+
+def try_pi():
     uboot = setup.ensure_uboot("u-boot-rpi:arm64", "rpi_3")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        card = folder / "card.img"
-        image.image(image.Wish("raspi3b", out=str(card), size=64 << 20, append="from.extlinux=1"))
+        card = make_card("raspi3b", folder)
         initrd = folder / "initrd"
         initrd.write_bytes(b"an initrd of 4 sectors".ljust(2048))
         media.tool("mcopy", "-i", f"{card}@@{media.FIRST}", initrd, "::/initrd")
@@ -80,9 +98,10 @@ def main():
              [("send", "memory"), ("expect", r"^0x002\w+ - .* image"), *used[1:]]),
         ]
         for what, typed, steps in cases:
-            check(what, *converse(uboot, card, typed, steps))
-    return 0 if well else 1
+            check(f"raspi3b: {what}", *converse("raspi3b", uboot, card, typed, steps))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try_pi()
+    try_virt()
+    sys.exit(0 if well else 1)

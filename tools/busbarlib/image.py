@@ -212,7 +212,7 @@ def next_steps(platform, path):
     where = common.relative(path)
     if platform.qemu and platform.qemu.disk:
         common.note(f"QEMU starts it: tools/busbar run {platform.name} --card {where}")
-    common.note(f"for a card: dd if={where} of=/dev/YOUR-CARD bs=4M conv=fsync")
+    common.note(f"on a real one: dd if={where} of=/dev/YOUR-CARD bs=4M conv=fsync")
 
 
 def image(wish):
