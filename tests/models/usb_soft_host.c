@@ -106,8 +106,11 @@ static void check_transfer(const struct bb_usb_transfer *transfer)
     else
         require(transfer->endpoint->address & 0x0f, "endpoint", transfer->endpoint->address);
     check_packet(transfer->endpoint);
-    for (const struct soft_transfer *soft = soft_host.transfers; soft; soft = soft->next)
+    for (const struct soft_transfer *soft = soft_host.transfers; soft; soft = soft->next) {
         require(soft->transfer != transfer, "a transfer that is in flight already", 0);
+        require(soft->transfer->endpoint != transfer->endpoint,
+                "a second transfer of an endpoint while it has one", transfer->endpoint->address);
+    }
 }
 
 static struct soft_transfer *take(struct bb_usb_transfer *transfer)
@@ -353,14 +356,6 @@ static bool transact(struct soft_transfer *soft)
 
 /* ---- The schedule ---- */
 
-static bool is_first_of_endpoint(const struct soft_transfer *soft)
-{
-    for (const struct soft_transfer *at = soft_host.transfers; at != soft; at = at->next)
-        if (at->transfer->endpoint == soft->transfer->endpoint && at->stage != FINISHED)
-            return false;
-    return true;
-}
-
 /* Bus time of a transaction, ns: 5.11.3, roughly. */
 static int64_t cost(const struct bb_usb_endpoint *endpoint)
 {
@@ -382,8 +377,7 @@ static void run_microframe(uint64_t now)
         moved = false;
         for (struct soft_transfer *soft = soft_host.transfers; soft; soft = soft->next) {
             bool periodic = soft->transfer->endpoint->type == BB_USB_INTERRUPT;
-            if (soft->stage == FINISHED || soft->due > now || budget <= 0 ||
-                !is_first_of_endpoint(soft))
+            if (soft->stage == FINISHED || soft->due > now || budget <= 0)
                 continue;
             budget -= cost(soft->transfer->endpoint);
             bool went = transact(soft);
