@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* General-purpose pins, and which function a pin serves. */
+#include <string.h>
+
 #include <busbar/gpio.h>
 
 static struct bb_face_list gpios;
@@ -54,15 +56,21 @@ static int removed_apply(struct bb_pins *pins, const struct bb_node *configurati
 
 static const struct bb_pins_ops removed_pins = {.apply = removed_apply};
 
+static struct bb_node *controller_of(const struct bb_node *configuration)
+{
+    struct bb_node *controller = configuration->parent;
+    while (controller && !bb_node_has(controller, "compatible"))
+        controller = controller->parent;
+    return controller;
+}
+
 /* pinctrl-0 names configurations; their controller is the nearest device above each. */
 static int pins_lookup(const struct bb_node *node, size_t index, struct bb_phandle_args *args)
 {
     int error = bb_node_phandle_args(node, "pinctrl-0", NULL, index, args);
     if (error)
         return error;
-    struct bb_node *controller = args->reference->parent;
-    while (controller && !bb_node_has(controller, "compatible"))
-        controller = controller->parent;
+    struct bb_node *controller = controller_of(args->reference);
     if (!controller)
         return -EINVAL;
     args->node = controller;
@@ -92,4 +100,23 @@ int bb_pins_apply(struct bb_device *device)
         if (error)
             return bb_fail(device, "pinctrl-0", error);
     }
+}
+
+int bb_pins_apply_named(struct bb_device *device, const char *name)
+{
+    const struct bb_node *found = bb_node_find(name);
+    if (!found)
+        bb_for_each_node (node)
+            if (!found && strcmp(node->name, name) == 0)
+                found = node;
+    struct bb_node *controller = found ? controller_of(found) : NULL;
+    if (!controller || bb_bind(controller) || !controller->device)
+        return bb_fail(device, name, -ENOENT);
+    for (struct bb_face *face = pin_controllers.first; face; face = face->next)
+        if (face->device == controller->device) {
+            const struct bb_pins_ops *ops = face->ops;
+            int error = ops->apply(bb_container_of(face, struct bb_pins, face), found);
+            return error ? bb_fail(device, name, error) : 0;
+        }
+    return bb_fail(device, name, -ENOENT);
 }

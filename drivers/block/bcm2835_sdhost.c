@@ -6,6 +6,8 @@
  * interrupt but the end of a busy time; the response of any other is there within microseconds.
  */
 #include <busbar/clock.h>
+#include <busbar/dma.h>
+#include <busbar/dma_engine.h>
 #include <busbar/gpio.h>
 #include <busbar/irq.h>
 #include <busbar/log.h>
@@ -73,7 +75,9 @@ enum {
     DIVIDER_MOST = 0x7ff,
     LONGEST = 0xf00000, /* SDTOUT */
     MOST_BLOCKS = 256,  /* SDHBLC has nine bits */
-    SEGMENTS = 64,
+    SEGMENTS = 32,
+    DRAIN = 3 * 4, /* bytes at the end of a read, below the threshold of DREQ */
+    LINE = 64,     /* what DMA wants memory aligned to: lines of any cache here */
 };
 #define COMMAND_WAIT (5 * BB_MSEC) /* 64 clocks for an answer and 136 for its bits, at 400 kHz */
 #define BUSY_WAIT (100 * BB_USEC)  /* then the interrupt tells */
@@ -87,6 +91,8 @@ struct bcm2835_sdhost {
     struct bb_regs regs;
     struct bb_clock_input clock;
     struct bb_interrupt interrupt;
+    struct bb_dma_channel channel;
+    uint32_t fifo; /* where devices see SDDATA */
     struct bb_work work;
     struct bb_timer_event ending;
     uint64_t input_hz;
@@ -95,6 +101,7 @@ struct bcm2835_sdhost {
     const struct bb_block_segment *segment;
     uint32_t offset, left; /* in the segment; of all data. Bytes */
     bool sent;             /* the response is there; what is left is data */
+    bool dma;              /* which the channel moves */
     bool idle;             /* the card is not busy any more; set by the interrupt */
 };
 
@@ -103,8 +110,49 @@ static struct bcm2835_sdhost *chip_of(struct bb_sd *sd)
     return bb_container_of(sd, struct bcm2835_sdhost, sd);
 }
 
+/* ---- DMA ---- */
+
+/* Whole cache lines, so that nothing else of the program is in them. */
+static bool is_lined_up(const struct bb_sd_command *command)
+{
+    for (unsigned i = 0; i < command->segment_count; i++)
+        if (((uintptr_t)command->segments[i].data | command->segments[i].length) % LINE)
+            return false;
+    return command->block_size == BB_SD_BLOCK;
+}
+
+/* Leaves the last words of a read to the CPU: the FIFO asks for none when it is that empty. */
+static bool start_dma(struct bcm2835_sdhost *chip)
+{
+    const struct bb_sd_command *command = chip->command;
+    if (!chip->channel.engine || !is_lined_up(command))
+        return false;
+    bb_dma_channel_prepare(&chip->channel, command->write, chip->fifo);
+    for (unsigned i = 0; i < command->segment_count; i++) {
+        const struct bb_block_segment *segment = &command->segments[i];
+        bool last = i + 1u == command->segment_count;
+        uint32_t left_over = last && !command->write ? DRAIN : 0;
+        if (bb_dma_channel_add(&chip->channel, segment->data, segment->length - left_over))
+            return false;
+    }
+    bb_dma_channel_start(&chip->channel);
+    return true;
+}
+
+/* The channel is done, or stopped. */
+static void end_dma(struct bcm2835_sdhost *chip)
+{
+    const struct bb_sd_command *command = chip->command;
+    bb_dma_channel_stop(&chip->channel);
+    for (unsigned i = 0; i < command->segment_count && !command->write; i++)
+        bb_dma_return(command->segments[i].data, command->segments[i].length);
+    chip->dma = false;
+}
+
 static void done(struct bcm2835_sdhost *chip, int error)
 {
+    if (chip->dma)
+        end_dma(chip);
     chip->command = NULL;
     bb_timer_event_cancel(&chip->ending);
     bb_write32(&chip->regs, SDHCFG, chip->config);
@@ -193,9 +241,26 @@ static void end_data(struct bcm2835_sdhost *chip)
     done(chip, error);
 }
 
+/* The channel has moved all that it was to. */
+static void take_over(struct bcm2835_sdhost *chip)
+{
+    const struct bb_sd_command *command = chip->command;
+    end_dma(chip);
+    chip->segment = &command->segments[command->segment_count - 1];
+    chip->left = command->write ? 0 : DRAIN;
+    chip->offset = chip->segment->length - chip->left;
+}
+
 static void go_on(struct bcm2835_sdhost *chip)
 {
     int error = error_of(bb_read32(&chip->regs, SDHSTS));
+    int moved_by_dma = chip->dma ? bb_dma_channel_result(&chip->channel) : 0;
+    if (moved_by_dma == -EINPROGRESS && !error)
+        return;
+    if (moved_by_dma && !error)
+        error = moved_by_dma;
+    if (chip->dma && !error)
+        take_over(chip);
     if (!error)
         move(chip);
     if (error)
@@ -244,6 +309,7 @@ static void answered(struct bcm2835_sdhost *chip, struct bb_sd_command *command)
         return;
     }
     chip->sent = true;
+    chip->dma = start_dma(chip);
     go_on(chip);
 }
 
@@ -310,6 +376,8 @@ static void sdhost_stop(struct bb_sd *sd)
 {
     struct bcm2835_sdhost *chip = chip_of(sd);
     const struct bb_regs *regs = &chip->regs;
+    if (chip->dma)
+        end_dma(chip);
     chip->command = NULL;
     bb_timer_event_cancel(&chip->ending);
     bb_write32(regs, SDHCFG, chip->config);
@@ -360,6 +428,11 @@ static void sdhost_interrupt(struct bb_interrupt *interrupt)
     bb_work_queue(&chip->work);
 }
 
+static void fired(struct bb_dma_channel *channel)
+{
+    bb_work_queue(&bb_container_of(channel, struct bcm2835_sdhost, channel)->work);
+}
+
 static void run_work(struct bb_work *work)
 {
     bb_sd_work(&bb_container_of(work, struct bcm2835_sdhost, work)->sd);
@@ -401,6 +474,17 @@ static int get_clock(struct bcm2835_sdhost *chip)
     return error ? bb_fail(&chip->device, "clock", error) : 0;
 }
 
+/* Without an engine the CPU moves the data. */
+static void get_channel(struct bcm2835_sdhost *chip)
+{
+    uint32_t base;
+    if (bb_node_u32_at(chip->device.node, "reg", 0, &base) == 0) {
+        chip->fifo = base + SDDATA;
+        (void)bb_dma_channel_get(&chip->device, 0, &chip->channel);
+    }
+    chip->channel.fired = fired;
+}
+
 static void power_up(struct bcm2835_sdhost *chip)
 {
     chip->config = CFG_BUSY_IRQ | CFG_SLOW_CARD | CFG_WIDE_INSIDE;
@@ -431,6 +515,7 @@ static int bcm2835_sdhost_probe(struct bb_device *device)
     chip->sd.max_blocks = MOST_BLOCKS;
     chip->sd.max_segments = SEGMENTS;
     chip->sd.wide = chip->sd.high_speed = true;
+    get_channel(chip);
     power_up(chip);
     error = bb_interrupt_get(device, 0, sdhost_interrupt, &chip->interrupt);
     return error ? error : bb_sd_attach(&chip->sd, device, &chip->block);
@@ -450,4 +535,5 @@ const struct bb_block_ops bb_ops_block_bcm2835_sdhost = {
 
 BB_DRIVER(block, bcm2835_sdhost, .bus = &bb_mmio_bus, .match = BB_MATCH({"brcm,bcm2835-sdhost"}),
           .needs = BB_CLASSES(&bb_class_clock, &bb_class_pins, &bb_class_irq),
-          .probe = bcm2835_sdhost_probe, .remove = bcm2835_sdhost_remove);
+          .wants = BB_CLASSES(&bb_class_dma_engine), .probe = bcm2835_sdhost_probe,
+          .remove = bcm2835_sdhost_remove);

@@ -77,5 +77,8 @@ BB_CLASS_FINDERS(pins)
 /* Applies every configuration of the device's pinctrl-0. 0 also when it has none. Thread context.
  */
 int bb_pins_apply(struct bb_device *device);
+/* Applies a configuration by its node's name or path, where a device is to have other pins than the
+ * tree gives it: "emmc_gpio48". -ENOENT when no pin controller has one of that name. */
+int bb_pins_apply_named(struct bb_device *device, const char *name);
 
 #endif

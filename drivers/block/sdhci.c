@@ -1,0 +1,507 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * SD host controllers of the standard kind (SD Host Controller Simplified Specification 3.00), as
+ * the Arasan of the BCM2835 (BCM2835 ARM Peripherals, chapter 5: EMMC). That one takes nothing but
+ * 32-bit accesses, says nothing true of itself in its capabilities, has no DMA of its own, and
+ * loses a register write that comes within two clocks of the card after another.
+ */
+#include <busbar/clock.h>
+#include <busbar/dma.h>
+#include <busbar/dma_engine.h>
+#include <busbar/gpio.h>
+#include <busbar/irq.h>
+#include <busbar/mmio.h>
+#include <busbar/sd.h>
+
+enum { /* registers, as words */
+       BLOCK_SIZE_COUNT = 0x04,
+       ARGUMENT = 0x08,
+       TRANSFER_COMMAND = 0x0c,
+       RESPONSE = 0x10, /* to 0x1c */
+       BUFFER = 0x20,
+       PRESENT_STATE = 0x24,
+       HOST_POWER = 0x28,
+       CLOCK_RESET = 0x2c,
+       STATUS = 0x30,
+       STATUS_ENABLE = 0x34,
+       SIGNAL_ENABLE = 0x38,
+       SIZE = 0x100,
+};
+enum { /* transfer mode and command */
+       BLOCK_COUNT_ENABLE = 1 << 1,
+       FROM_CARD = 1 << 4,
+       MULTIPLE = 1 << 5,
+       LONG_RESPONSE = 1 << 16,
+       SHORT_RESPONSE = 2 << 16,
+       BUSY_RESPONSE = 3 << 16,
+       CHECK_CRC = 1 << 19,
+       CHECK_INDEX = 1 << 20,
+       HAS_DATA = 1 << 21,
+       ABORTS = 3 << 22,
+       INDEX_SHIFT = 24,
+};
+enum { /* present state */
+       COMMAND_INHIBIT = 1 << 0,
+       DATA_INHIBIT = 1 << 1,
+       WRITE_READY = 1 << 10,
+       READ_READY = 1 << 11,
+       INSERTED = 1 << 16,
+       WRITABLE = 1 << 19, /* as the switch of the card says */
+};
+enum { /* host control and power */
+       FOUR_LINES = 1 << 1,
+       HIGH_SPEED = 1 << 2,
+       POWER_3V3 = 0xf << 8,
+};
+enum { /* clock, time-out and reset */
+       CLOCK_INTERNAL = 1 << 0,
+       CLOCK_STABLE = 1 << 1,
+       CLOCK_CARD = 1 << 2,
+       DIVIDER_MOST = 0x3ff,
+       LONGEST = 0xe << 16,
+       RESET_ALL = 1 << 24,
+       RESET_COMMAND = 1 << 25,
+       RESET_DATA = 1 << 26,
+};
+enum { /* interrupt status, its enable and the signal's enable */
+       COMMAND_COMPLETE = 1 << 0,
+       TRANSFER_COMPLETE = 1 << 1,
+       BUFFER_WRITE_READY = 1 << 4,
+       BUFFER_READ_READY = 1 << 5,
+       CARD_INSERTED = 1 << 6,
+       CARD_REMOVED = 1 << 7,
+       COMMAND_TIMEOUT = 1 << 16,
+       COMMAND_CRC = 1 << 17,
+       COMMAND_END = 1 << 18,
+       COMMAND_INDEX = 1 << 19,
+       DATA_TIMEOUT = 1 << 20,
+       DATA_CRC = 1 << 21,
+       DATA_END = 1 << 22,
+       CURRENT_LIMIT = 1 << 23,
+       ERRORS = 0xff << 16,
+       BUFFER_READY = BUFFER_WRITE_READY | BUFFER_READ_READY,
+       USED = COMMAND_COMPLETE | TRANSFER_COMPLETE | BUFFER_READY | CARD_INSERTED | CARD_REMOVED |
+              ERRORS,
+};
+enum {
+    MOST_BLOCKS = 256,
+    SEGMENTS = 32,
+    LINE = 64, /* what DMA wants memory aligned to: lines of any cache here */
+    SLOW = 400000,
+};
+#define RESET_WAIT (10 * BB_MSEC)
+#define DATA_WAIT (20 * BB_USEC) /* for a next block, before the interrupt is waited for */
+
+struct sdhci {
+    struct bb_device device;
+    struct bb_block block;
+    struct bb_sd sd;
+    struct bb_regs regs;
+    struct bb_clock_input clock;
+    struct bb_interrupt interrupt;
+    struct bb_dma_channel channel;
+    struct bb_work work;
+    uint64_t input_hz;
+    const char *pins;              /* parameter */
+    bool embedded;                 /* soldered in: neither switch nor detection */
+    uint32_t fifo;                 /* where devices see BUFFER */
+    uint32_t noted;                /* status bits that the interrupt took */
+    uint32_t seen;                 /* of the command */
+    bool replied, dma;             /* the response is there; the channel moves the data */
+    struct bb_sd_command *command; /* under way, or NULL */
+    const struct bb_block_segment *segment;
+    uint32_t offset, left; /* in the segment; of all data. Bytes */
+};
+
+static struct sdhci *chip_of(struct bb_sd *sd)
+{
+    return bb_container_of(sd, struct sdhci, sd);
+}
+
+static void write(const struct sdhci *chip, size_t offset, uint32_t value)
+{
+    bb_write32(&chip->regs, offset, value);
+    if (chip->sd.hz <= SLOW) /* at a faster clock the next write is late enough by itself */
+        bb_delay(4 * BB_SEC / (chip->sd.hz ? chip->sd.hz : SLOW));
+}
+
+/* Resets part of the controller; the clock stays as it is. */
+static int reset(const struct sdhci *chip, uint32_t what)
+{
+    uint32_t clock = bb_read32(&chip->regs, CLOCK_RESET) & 0xffffff;
+    write(chip, CLOCK_RESET, clock | what);
+    return bb_read32_until(&chip->regs, CLOCK_RESET, what, 0, RESET_WAIT);
+}
+
+static void end_dma(struct sdhci *chip)
+{
+    const struct bb_sd_command *command = chip->command;
+    bb_dma_channel_stop(&chip->channel);
+    for (unsigned i = 0; i < command->segment_count && !command->write; i++)
+        bb_dma_return(command->segments[i].data, command->segments[i].length);
+    chip->dma = false;
+}
+
+static void done(struct sdhci *chip, int error)
+{
+    if (chip->dma)
+        end_dma(chip);
+    if (error)
+        (void)reset(chip, RESET_COMMAND | RESET_DATA);
+    chip->command = NULL;
+    bb_sd_done(&chip->sd, error);
+}
+
+static int error_of(uint32_t status)
+{
+    if (status & (COMMAND_TIMEOUT | DATA_TIMEOUT))
+        return -ETIMEDOUT;
+    if (status & (COMMAND_CRC | COMMAND_END | COMMAND_INDEX | DATA_CRC | DATA_END))
+        return -EPROTO;
+    return status & ERRORS ? -EIO : 0;
+}
+
+/* ---- Data ---- */
+
+static bool is_ready(const struct sdhci *chip)
+{
+    uint64_t begin = bb_time();
+    uint32_t bit = chip->command->write ? WRITE_READY : READ_READY;
+    do
+        if (bb_read32(&chip->regs, PRESENT_STATE) & bit)
+            return true;
+    while (bb_time() - begin < DATA_WAIT);
+    return false;
+}
+
+static void move_block(struct sdhci *chip)
+{
+    const struct bb_regs *regs = &chip->regs;
+    uint32_t size = chip->command->block_size;
+    uint32_t *at = (uint32_t *)((uint8_t *)chip->segment->data + chip->offset);
+    uint32_t *end = at + size / 4;
+    if (chip->command->write)
+        while (at != end)
+            bb_write32(regs, BUFFER, *at++);
+    else
+        while (at != end)
+            *at++ = bb_read32(regs, BUFFER);
+    chip->left -= size;
+    chip->offset += size;
+    if (chip->offset == chip->segment->length && chip->left) {
+        chip->segment++;
+        chip->offset = 0;
+    }
+}
+
+/* Whole cache lines, so that nothing else of the program is in them. */
+static bool start_dma(struct sdhci *chip)
+{
+    const struct bb_sd_command *command = chip->command;
+    if (!chip->channel.engine || command->block_size != BB_SD_BLOCK)
+        return false;
+    bb_dma_channel_prepare(&chip->channel, command->write, chip->fifo);
+    for (unsigned i = 0; i < command->segment_count; i++) {
+        const struct bb_block_segment *segment = &command->segments[i];
+        if (((uintptr_t)segment->data | segment->length) % LINE ||
+            bb_dma_channel_add(&chip->channel, segment->data, segment->length))
+            return false;
+    }
+    bb_dma_channel_start(&chip->channel);
+    return true;
+}
+
+static int go_on(struct sdhci *chip)
+{
+    if (chip->dma) {
+        int error = bb_dma_channel_result(&chip->channel);
+        if (error)
+            return error == -EINPROGRESS ? 0 : error;
+        end_dma(chip);
+        chip->left = 0;
+    }
+    while (chip->left && is_ready(chip))
+        move_block(chip);
+    return 0;
+}
+
+/* ---- Commands ---- */
+
+static void take_reply(const struct sdhci *chip, struct bb_sd_command *command)
+{
+    uint32_t words[4];
+    unsigned count = command->answer == BB_SD_R2 ? 4 : 1;
+    for (unsigned i = 0; i < count; i++)
+        words[i] = bb_read32(&chip->regs, RESPONSE + 4 * i);
+    command->reply[0] = words[0];
+    if (count == 1)
+        return;
+    command->reply[0] = words[0] << 8; /* bits 127 to 8 stand in 119 to 0 */
+    for (unsigned i = 1; i < 4; i++)
+        command->reply[i] = words[i] << 8 | words[i - 1] >> 24;
+}
+
+static void advance(struct sdhci *chip)
+{
+    struct bb_sd_command *command = chip->command;
+    int error = error_of(chip->seen);
+    if (!error && !chip->replied && chip->seen & COMMAND_COMPLETE) {
+        chip->replied = true;
+        if (command->answer != BB_SD_NO_ANSWER)
+            take_reply(chip, command);
+        chip->dma = command->block_size && start_dma(chip);
+    }
+    if (!error && chip->replied && command->block_size)
+        error = go_on(chip);
+    bool waits = command->block_size || command->answer == BB_SD_R1B;
+    bool complete = !waits || chip->seen & TRANSFER_COMPLETE;
+    if (!error && complete && chip->replied && chip->left && !chip->dma)
+        error = -EIO; /* it says that all was moved, and it was not */
+    if (error || (complete && chip->replied && !chip->dma))
+        done(chip, error);
+}
+
+/* Takes what the hardware says; the interrupt may do so too. */
+static uint32_t take_status(struct sdhci *chip)
+{
+    uintptr_t state = bb_arch_irq_save();
+    uint32_t status = bb_read32(&chip->regs, STATUS) & USED;
+    if (status)
+        write(chip, STATUS, status);
+    status |= chip->noted;
+    chip->noted = 0;
+    bb_arch_irq_restore(state);
+    return status;
+}
+
+static void sdhci_look(struct bb_sd *sd)
+{
+    struct sdhci *chip = chip_of(sd);
+    uint32_t status = take_status(chip);
+    chip->seen |= status;
+    if (chip->command)
+        advance(chip);
+    if (status & (CARD_INSERTED | CARD_REMOVED) && !chip->embedded)
+        bb_sd_changed(sd);
+}
+
+static uint32_t word_of(const struct bb_sd_command *command)
+{
+    static const uint32_t answers[] = {
+        [BB_SD_NO_ANSWER] = 0,
+        [BB_SD_R1] = SHORT_RESPONSE | CHECK_CRC | CHECK_INDEX,
+        [BB_SD_R1B] = BUSY_RESPONSE | CHECK_CRC | CHECK_INDEX,
+        [BB_SD_R2] = LONG_RESPONSE | CHECK_CRC,
+        [BB_SD_R3] = SHORT_RESPONSE,
+        [BB_SD_R6] = SHORT_RESPONSE | CHECK_CRC | CHECK_INDEX,
+        [BB_SD_R7] = SHORT_RESPONSE | CHECK_CRC | CHECK_INDEX,
+    };
+    enum { STOP_TRANSMISSION = 12 };
+    uint32_t word = (uint32_t)command->index << INDEX_SHIFT | answers[command->answer];
+    if (command->index == STOP_TRANSMISSION)
+        word |= ABORTS;
+    if (command->block_size)
+        word |= HAS_DATA | (command->write ? 0 : FROM_CARD);
+    if (command->blocks > 1)
+        word |= MULTIPLE | BLOCK_COUNT_ENABLE;
+    return word;
+}
+
+static void sdhci_start(struct bb_sd *sd, struct bb_sd_command *command)
+{
+    struct sdhci *chip = chip_of(sd);
+    uint32_t inhibit = COMMAND_INHIBIT;
+    if (command->block_size)
+        inhibit |= DATA_INHIBIT;
+    (void)take_status(chip); /* what came late belongs to nobody */
+    chip->command = command;
+    chip->seen = 0;
+    chip->replied = chip->dma = false;
+    chip->segment = command->segments;
+    chip->offset = 0;
+    chip->left = (uint32_t)command->block_size * command->blocks;
+    if (bb_read32(&chip->regs, PRESENT_STATE) & inhibit) {
+        done(chip, -EIO); /* which resets both lines */
+        return;
+    }
+    if (command->block_size)
+        write(chip, BLOCK_SIZE_COUNT, (uint32_t)command->blocks << 16 | command->block_size);
+    write(chip, ARGUMENT, command->argument);
+    write(chip, TRANSFER_COMMAND, word_of(command));
+}
+
+static void sdhci_stop(struct bb_sd *sd)
+{
+    struct sdhci *chip = chip_of(sd);
+    if (chip->dma)
+        end_dma(chip);
+    chip->command = NULL;
+    (void)reset(chip, RESET_COMMAND | RESET_DATA);
+    (void)take_status(chip);
+}
+
+/* The clock stands still while it changes (3.2.1 to 3.2.3). */
+static void sdhci_set_bus(struct bb_sd *sd, const struct bb_sd_bus *bus)
+{
+    struct sdhci *chip = chip_of(sd);
+    uint64_t divider = 0; /* the clock goes through twice as much; 0: as it is */
+    if (bus->hz < chip->input_hz)
+        divider = (chip->input_hz + 2ull * bus->hz - 1) / (2ull * bus->hz);
+    if (divider > DIVIDER_MOST)
+        divider = DIVIDER_MOST;
+    write(chip, CLOCK_RESET, LONGEST);
+    uint32_t host = POWER_3V3 | (bus->width == 4 ? FOUR_LINES : 0);
+    write(chip, HOST_POWER, host | (bus->high_speed ? HIGH_SPEED : 0));
+    uint32_t clock = (uint32_t)(divider & 0xff) << 8 | (uint32_t)(divider >> 8) << 6 | LONGEST;
+    write(chip, CLOCK_RESET, clock | CLOCK_INTERNAL);
+    (void)bb_read32_until(&chip->regs, CLOCK_RESET, CLOCK_STABLE, CLOCK_STABLE, RESET_WAIT);
+    sd->hz = (uint32_t)(divider ? chip->input_hz / (2 * divider) : chip->input_hz);
+    write(chip, CLOCK_RESET, clock | CLOCK_INTERNAL | CLOCK_CARD);
+}
+
+static bool sdhci_present(struct bb_sd *sd)
+{
+    struct sdhci *chip = chip_of(sd);
+    return chip->embedded || bb_read32(&chip->regs, PRESENT_STATE) & INSERTED;
+}
+
+static bool sdhci_locked(struct bb_sd *sd)
+{
+    struct sdhci *chip = chip_of(sd);
+    return !chip->embedded && !(bb_read32(&chip->regs, PRESENT_STATE) & WRITABLE);
+}
+
+static const struct bb_sd_ops ops = {
+    .start = sdhci_start,
+    .look = sdhci_look,
+    .stop = sdhci_stop,
+    .set_bus = sdhci_set_bus,
+    .present = sdhci_present,
+    .locked = sdhci_locked,
+};
+
+static void sdhci_interrupt(struct bb_interrupt *interrupt)
+{
+    struct sdhci *chip = bb_container_of(interrupt, struct sdhci, interrupt);
+    uint32_t status = bb_read32(&chip->regs, STATUS) & USED;
+    if (!status)
+        return;
+    chip->noted |= status;
+    write(chip, STATUS, status);
+    bb_work_queue(&chip->work);
+}
+
+static void fired(struct bb_dma_channel *channel)
+{
+    bb_work_queue(&bb_container_of(channel, struct sdhci, channel)->work);
+}
+
+static void run_work(struct bb_work *work)
+{
+    bb_sd_work(&bb_container_of(work, struct sdhci, work)->sd);
+}
+
+/* ---- The block device ---- */
+
+static int sdhci_submit(struct bb_block *block, unsigned queue,
+                        struct bb_block_request *const *requests, unsigned count)
+{
+    (void)queue;
+    return bb_sd_submit(&bb_container_of(block, struct sdhci, block)->sd, requests, count);
+}
+
+static int sdhci_reap(struct bb_block *block, unsigned queue, unsigned limit)
+{
+    (void)queue;
+    return bb_sd_reap(&bb_container_of(block, struct sdhci, block)->sd, limit);
+}
+
+static bool sdhci_arm(struct bb_block *block, unsigned queue)
+{
+    (void)queue;
+    return bb_sd_arm(&bb_container_of(block, struct sdhci, block)->sd);
+}
+
+static int sdhci_expire(struct bb_block *block)
+{
+    return bb_sd_expire(&bb_container_of(block, struct sdhci, block)->sd);
+}
+
+static int get_clock(struct sdhci *chip)
+{
+    int error = bb_clock_get(&chip->device, 0, &chip->clock);
+    if (!error)
+        error = bb_clock_rate(&chip->clock, &chip->input_hz);
+    if (!error && (chip->input_hz < 1000000 || chip->input_hz > 1000000000))
+        error = -EINVAL;
+    return error ? bb_fail(&chip->device, "clock", error) : 0;
+}
+
+/* The tree's, unless the manifest or the command line says otherwise: a SoC may lead the same pins
+ * of a card to either of two controllers. */
+static int apply_pins(struct sdhci *chip)
+{
+    if (!chip->pins)
+        return bb_pins_apply(&chip->device);
+    return bb_pins_apply_named(&chip->device, chip->pins);
+}
+
+static int start_up(struct sdhci *chip)
+{
+    if (reset(chip, RESET_ALL))
+        return bb_fail(&chip->device, "reset", -ETIMEDOUT);
+    write(chip, STATUS_ENABLE, USED);
+    write(chip, SIGNAL_ENABLE, USED);
+    return 0;
+}
+
+static int sdhci_probe(struct bb_device *device)
+{
+    struct sdhci *chip = bb_container_of(device, struct sdhci, device);
+    uint32_t base;
+    int error = bb_regs_get(device, 0, SIZE, &chip->regs);
+    if (!error)
+        error = apply_pins(chip);
+    if (!error)
+        error = get_clock(chip);
+    if (!error)
+        error = start_up(chip);
+    if (error)
+        return error;
+    /* Without an engine the CPU moves the data. */
+    if (bb_node_u32_at(device->node, "reg", 0, &base) == 0) {
+        chip->fifo = base + BUFFER;
+        (void)bb_dma_channel_get(device, 0, &chip->channel);
+    }
+    chip->channel.fired = fired;
+    chip->work.run = run_work;
+    chip->work.device = device;
+    chip->embedded = bb_node_has(device->node, "non-removable");
+    chip->sd.ops = &ops;
+    chip->sd.max_hz = (uint32_t)chip->input_hz;
+    chip->sd.max_blocks = MOST_BLOCKS;
+    chip->sd.max_segments = SEGMENTS;
+    chip->sd.wide = chip->sd.high_speed = true;
+    error = bb_interrupt_get(device, 0, sdhci_interrupt, &chip->interrupt);
+    return error ? error : bb_sd_attach(&chip->sd, device, &chip->block);
+}
+
+static void sdhci_remove(struct bb_device *device)
+{
+    struct sdhci *chip = bb_container_of(device, struct sdhci, device);
+    bb_sd_detach(&chip->sd);
+    write(chip, SIGNAL_ENABLE, 0);
+}
+
+const struct bb_block_ops bb_ops_block_sdhci = {
+    .submit = sdhci_submit,
+    .reap = sdhci_reap,
+    .arm = sdhci_arm,
+    .expire = sdhci_expire,
+};
+
+BB_DRIVER(block, sdhci, .bus = &bb_mmio_bus, .match = BB_MATCH({"brcm,bcm2835-sdhci"}),
+          .needs = BB_CLASSES(&bb_class_clock, &bb_class_pins, &bb_class_irq),
+          .wants = BB_CLASSES(&bb_class_dma_engine),
+          .params = BB_PARAMS({"pins", offsetof(struct sdhci, pins), BB_PARAM_STRING}),
+          .probe = sdhci_probe, .remove = sdhci_remove);
