@@ -42,6 +42,7 @@ def examine():
                      for need in setup.needs(tests=True)],
         "sysroot": setup.have_sysroot(),
         "trees": trees,
+        "u_boot": setup.have_uboot(),
         "mend": command,
     }
 
@@ -63,6 +64,8 @@ def doctor(as_json):
     trees = found["trees"]
     print(f"{'ok' if setup.have_trees() else 'MISSING'}  {len(trees)} device trees of real boards "
           f"in {common.relative(setup.DTBS)}" + (": " + ", ".join(trees) if trees else ""))
+    print(f"{'ok' if found['u_boot'] else 'later'}  U-Boot in {common.relative(setup.UBOOT)}"
+          + ("" if found["u_boot"] else "; the boot test that starts it fetches it"))
     print()
     if found["mend"]:
         print("To mend it: " + found["mend"])

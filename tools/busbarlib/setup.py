@@ -121,6 +121,11 @@ def have_sysroot():
     return (SYSROOT / "usr/include/libfdt.h").is_file() and any(SYSROOT.glob("usr/lib/*/libfdt.a"))
 
 
+def have_uboot():
+    """Whether the U-Boots are here that a boot test fetches when it runs."""
+    return all((UBOOT / name / "u-boot.bin").is_file() for name in ("rpi_3", "qemu_arm64"))
+
+
 def have_trees():
     """The trees that the tests name; a kernel package brings all of them or none."""
     return all((DTBS / f"{name}.dtb").is_file() for name in ("bcm2837-rpi-3-b", "bcm2711-rpi-4-b"))
