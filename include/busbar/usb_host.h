@@ -71,14 +71,16 @@ struct bb_usb_request {
 struct bb_usb_port {
     struct bb_usb_device *device; /* enumerated or on the way; NULL: none */
     uint8_t state;
+    uint8_t speed;    /* enum bb_usb_speed, after its reset */
     uint8_t tries;    /* with what is plugged in now */
     uint8_t failures; /* connections in a row that came to nothing: the next has to wait longer */
     bool changed;     /* the hub says that there is news */
     bool over_current;
-    uint64_t due;      /* when its state goes on; BB_FOREVER: not by itself */
-    uint64_t since;    /* when its state began */
-    const char *why;   /* what is plugged in was given up: the reason */
-    uint64_t retry_at; /* of what it lacked: power, a slot */
+    bool starved;    /* what is plugged in found no slot */
+    bool fatal;      /* trying again would not help */
+    uint64_t due;    /* when its state goes on; BB_FOREVER: not by itself */
+    uint64_t since;  /* when its state began */
+    const char *why; /* what went wrong last */
 };
 
 /* A controller's root ports, or a hub that a driver runs: the bus speaks to its ports by the
@@ -98,8 +100,11 @@ struct bb_usb_hub {
     bool busy; /* a request is under way */
     uint8_t turn;
     uint8_t errors; /* of requests, in a row */
+    uint8_t lies;   /* changes that it told of, and that were none: in a row */
+    bool told;      /* it told of the port that is looked at */
     uint8_t step;
     uint16_t budget;      /* mA for each port */
+    uint64_t retry_at;    /* after a request that failed */
     uint32_t clear, seen; /* changes of the port at hand still to be cleared; what was seen */
     uint32_t answer;      /* status of a port, as it came */
     struct bb_usb_request request;
@@ -172,7 +177,7 @@ void bb_usb_root_changed(struct bb_usb_host *host);
 
 /* Takes a hub whose ports, power_delay and multiple are set: powers its ports, looks after them. It
  * is the USB device that `device`'s interface belongs to. Released with `device`: all that is
- * plugged into it is gone first. -E2BIG for too many ports, or a sixth hub in a row. */
+ * plugged into it is gone first. -ERANGE for too many ports, or a sixth hub in a row. */
 int bb_usb_hub_start(struct bb_device *device, struct bb_usb_hub *hub);
 /* Port `port` changed; 0: any may have. Thread context. */
 void bb_usb_hub_changed(struct bb_usb_hub *hub, unsigned port);
