@@ -15,6 +15,7 @@ enum {
 };
 
 static struct bb_face_list nets;
+static struct bb_net_watch *watches;
 
 static int removed_start(struct bb_net *net)
 {
@@ -189,6 +190,21 @@ void bb_net_failed(struct bb_net *net, const char *why, int error)
     queue_changed(net);
 }
 
+void bb_net_watch(struct bb_net_watch *watch)
+{
+    watch->next = watches;
+    watches = watch;
+}
+
+void bb_net_unwatch(struct bb_net_watch *watch)
+{
+    for (struct bb_net_watch **at = &watches; *at; at = &(*at)->next)
+        if (*at == watch) {
+            *at = watch->next;
+            return;
+        }
+}
+
 /* ---- Addresses ---- */
 
 void bb_mac_format(const uint8_t mac[BB_MAC_SIZE], char text[BB_MAC_TEXT])
@@ -329,7 +345,10 @@ static int net_notify(struct bb_face *face, bool running)
     BB_ASSERT(net->queues && net->depth && net->mtu >= BB_NET_MIN_MTU &&
               net->mtu <= BB_NET_MAX_MTU);
     start_face(net);
-    return publish(net);
+    int error = publish(net);
+    for (struct bb_net_watch *watch = watches; !error && watch; watch = watch->next)
+        watch->came(watch, net);
+    return error;
 }
 
 const struct bb_class bb_class_net = {

@@ -210,22 +210,37 @@ static int listen_udp(void)
     return 0;
 }
 
+/* A device may come later, or go and come back. */
+static void tell_address(struct bb_tcpip_watch *watch, struct bb_net *net)
+{
+    static struct bb_net *told;
+    char addresses[BB_TCPIP_ADDRESSES];
+    const struct netif *netif = bb_tcpip_netif(net);
+    bool has_one = netif && !ip4_addr_isany(netif_ip4_addr(netif));
+    (void)watch;
+    if (has_one && told != net) {
+        bb_tcpip_addresses(net, addresses, sizeof addresses);
+        bb_print(BB_INFO, "echo on port %d of %s", PORT, addresses);
+        told = net;
+    } else if (!has_one && told == net) {
+        told = NULL;
+    }
+}
+
 int bb_main(void)
 {
-    char addresses[BB_TCPIP_ADDRESSES];
-    struct bb_net *net = bb_net_first();
-    int error = bb_tcpip_start(net, NULL);
+    static struct bb_tcpip_watch watch = {.changed = tell_address};
+    bb_tcpip_watch(&watch);
+    int error = bb_tcpip_start_all(NULL);
     if (!error)
         error = listen_tcp();
     if (!error)
         error = listen_udp();
-    if (!error)
-        error = bb_tcpip_wait(net, BB_TCPIP_IPV4, 30 * BB_SEC);
     if (error) {
         bb_print(BB_ERROR, "echo: %s", bb_error_name(error));
         return 1;
     }
-    bb_tcpip_addresses(net, addresses, sizeof addresses);
-    bb_print(BB_INFO, "echo on port %d of %s", PORT, addresses);
+    if (!bb_net_first())
+        bb_print(BB_WARNING, "echo: there is no network yet");
     return bb_wait(NULL, NULL, BB_FOREVER);
 }

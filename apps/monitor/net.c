@@ -24,12 +24,24 @@ static int started(void)
     return error == -ETIMEDOUT ? 0 : error; /* there is IPv6, too */
 }
 
+/* Why it has no address by DHCP. */
+static const char *why_none(const struct bb_net *net, struct netif *netif)
+{
+    const struct dhcp *lease = netif_dhcp_data(netif);
+    if (!net->link_up)
+        return "the link is down: is the cable in?";
+    if (!lease || !ip4_addr_isany(netif_ip4_addr(netif)))
+        return NULL;
+    return lease->tries > 1 ? "nobody answers to DHCP" : "asking by DHCP";
+}
+
 static void list_stack(struct bb_net *net)
 {
     char text[BB_TCPIP_ADDRESSES];
     struct netif *netif = bb_tcpip_netif(net);
+    const char *why = why_none(net, netif);
     bb_tcpip_addresses(net, text, sizeof text);
-    say("  addresses  %s\n", text[0] ? text : "none");
+    say("  addresses  %s%s%s\n", text[0] ? text : "none", why ? "; " : "", why ? why : "");
     if (!ip4_addr_isany(netif_ip4_gw(netif)))
         say("  gateway    %s\n", ip4addr_ntoa(netif_ip4_gw(netif)));
     for (u8_t i = 0; i < DNS_MAX_SERVERS; i++)
@@ -37,10 +49,26 @@ static void list_stack(struct bb_net *net)
             say("  dns        %s\n", ipaddr_ntoa(dns_getserver(i)));
 }
 
+/* Devices that have a driver for networks, and do not run. */
+static void list_failed(void)
+{
+    bb_for_each_node (node) {
+        if (node->device || !node->driver || strncmp(node->driver->name, "net/", 4) != 0)
+            continue;
+        char path[96], reason[128];
+        bb_node_path(node, path, sizeof path);
+        bb_node_reason(node, reason, sizeof reason);
+        say("%s: %s\n", path, reason);
+    }
+}
+
 static int list(void)
 {
-    if (!bb_net_first())
+    list_failed();
+    if (!bb_net_first()) {
+        say("no network device runs; `explain` tells of all that are there\n");
         return -ENODEV;
+    }
     for (struct bb_net *net = bb_net_first(); net; net = bb_net_next(net)) {
         char mac[BB_MAC_TEXT];
         const struct bb_net_stats *stats = &net->stats;
@@ -51,6 +79,8 @@ static int list(void)
                            : "link down");
         if (bb_tcpip_netif(net))
             list_stack(net);
+        else if (!net->client && !net->failed)
+            say("  addresses  none; `net dhcp` asks for one\n");
         say("  sent       %llu frames, %llu bytes\n", (unsigned long long)stats->sent,
             (unsigned long long)stats->sent_bytes);
         say("  received   %llu frames, %llu bytes, %llu dropped, %llu errors\n",

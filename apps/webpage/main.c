@@ -11,31 +11,29 @@
 static void tell_address(struct bb_tcpip_watch *watch, struct bb_net *net)
 {
     static ip4_addr_t told;
+    static const struct bb_net *of; /* a device that goes and comes back tells it again */
     const struct netif *netif = bb_tcpip_netif(net);
     (void)watch;
+    if (!netif && of == net)
+        of = NULL;
     if (!netif || ip4_addr_isany(netif_ip4_addr(netif)) ||
-        ip4_addr_cmp(netif_ip4_addr(netif), &told))
+        (of == net && ip4_addr_cmp(netif_ip4_addr(netif), &told)))
         return;
     told = *netif_ip4_addr(netif);
+    of = net;
     bb_print(BB_INFO, "webpage: http://%s/ on %s", ip4addr_ntoa(&told), net->face.device->name);
 }
 
 int bb_main(void)
 {
     static struct bb_tcpip_watch watch = {.changed = tell_address};
-    int started = 0;
     bb_tcpip_watch(&watch);
-    for (struct bb_net *net = bb_net_first(); net; net = bb_net_next(net)) {
-        int error = bb_tcpip_start(net, NULL);
-        started += error == 0;
-        if (error)
-            bb_print(BB_WARNING, "webpage: %s: %s", net->face.device->name, bb_error_name(error));
-    }
-    if (!started) {
-        bb_print(BB_ERROR, "webpage: this machine has no network to serve");
-        return 1;
-    }
-    int error = server_start(PORT);
+    int error = bb_tcpip_start_all(NULL);
+    if (error)
+        bb_print(BB_ERROR, "webpage: no network: %s", bb_error_name(error));
+    else if (!bb_net_first())
+        bb_print(BB_WARNING, "webpage: there is no network yet: plug one in");
+    error = server_start(PORT);
     if (error) {
         bb_print(BB_ERROR, "webpage: no server on port %d: %s", PORT, bb_error_name(error));
         return 1;

@@ -158,6 +158,16 @@ int bb_net_open(struct bb_net *net, struct bb_net_client *client);
 /* Stops it; what the device had goes back to the pool. Does nothing when it is not open. */
 void bb_net_close(struct bb_net *net);
 
+/* Told of every device that comes after bb_net_watch(): plugged in, or bound late. Belongs to the
+ * caller. It is told inside the device's probe: it remembers, and opens it from work of its own, if
+ * it is still there then. */
+struct bb_net_watch {
+    void (*came)(struct bb_net_watch *watch, struct bb_net *net);
+    struct bb_net_watch *next;
+};
+void bb_net_watch(struct bb_net_watch *watch);
+void bb_net_unwatch(struct bb_net_watch *watch);
+
 /* "52:54:00:12:34:56" */
 #define BB_MAC_TEXT 18
 void bb_mac_format(const uint8_t mac[BB_MAC_SIZE], char text[BB_MAC_TEXT]);

@@ -9,6 +9,10 @@
  *     if (!error)
  *         error = bb_tcpip_wait(net, BB_TCPIP_IPV4, 10 * BB_SEC);
  *
+ * Devices come and go. From the first start on, one that is plugged in is started by itself: with
+ * its old settings where it was started before (its MAC address tells), else with those of
+ * bb_tcpip_start_all(), else as with NULL. That ends when the application has stopped the last one.
+ *
  * `net` may be NULL in all calls but the first: the device that was started first. All calls:
  * thread context; those with a time-out poll until it is over, and answer -EBUSY in a callback of
  * lwIP, which must not wait.
@@ -44,6 +48,9 @@ struct bb_tcpip_config {
  * without a device, -EBUSY when it is open, -EINVAL for text that is no address, -ENOSPC when too
  * many are started, -ENOMEM, -EIO. */
 int bb_tcpip_start(struct bb_net *net, const struct bb_tcpip_config *config);
+/* Starts every device that there is, and none is fine. 0, or the first error of one when none could
+ * be started. */
+int bb_tcpip_start_all(const struct bb_tcpip_config *config);
 /* Gives the DHCP lease back, ends connections, closes the device; in a callback of lwIP, as soon as
  * that has returned. */
 void bb_tcpip_stop(struct bb_net *net);

@@ -56,6 +56,13 @@ void bb_tcpip_work(struct bb_work *work);
 void bb_tcpip_push(struct interface *it);
 void bb_tcpip_drop_pending(struct interface *it);
 
+/* ---- plug.c ---- */
+/* Devices that come from now on are started; with `config`, where it is not NULL. */
+void bb_tcpip_follow(const struct bb_tcpip_config *config);
+void bb_tcpip_follow_no_more(void);
+/* This one was unplugged: its settings are kept for its return. */
+void bb_tcpip_remember(const struct interface *it);
+
 /* ---- multicast.c ---- */
 /* Has the device pass what lwIP joins, from now on. */
 void bb_tcpip_filter(struct interface *it);

@@ -246,6 +246,8 @@ void bb_tcpip_end(struct interface *it)
     bb_tcpip_left();
     for_each_interface(other) return;
     bb_timer_event_cancel(&tick);
+    if (alive)
+        bb_tcpip_follow_no_more();
 }
 
 /* The link came or went, or the device did. */
@@ -256,6 +258,8 @@ static void changed(struct bb_net_client *client)
     if (!net)
         return;
     if (net->failed) {
+        if (net->face.device->removed)
+            bb_tcpip_remember(it);
         it->dead = true;
         bb_print(BB_WARNING, "%s: TCP/IP ends", net->face.device->name);
         end_soon(it);
@@ -378,7 +382,27 @@ int bb_tcpip_start(struct bb_net *net, const struct bb_tcpip_config *config)
     bb_tcpip_left();
     bb_work_queue(&it->work); /* arms */
     bb_tcpip_set_timer();
+    bb_tcpip_follow(NULL);
     return 0;
+}
+
+int bb_tcpip_start_all(const struct bb_tcpip_config *config)
+{
+    static const struct bb_tcpip_config automatic;
+    struct plan plan;
+    unsigned started = 0;
+    int first = read_settings(config ? config : &automatic, &plan);
+    if (!first)
+        first = prepare();
+    if (first)
+        return first;
+    for (struct bb_net *net = bb_net_first(); net; net = bb_net_next(net)) {
+        int error = bb_tcpip_start(net, config);
+        started += error == 0;
+        first = first ? first : error;
+    }
+    bb_tcpip_follow(config);
+    return started ? 0 : first;
 }
 
 struct interface *bb_tcpip_find(struct bb_net *net)
