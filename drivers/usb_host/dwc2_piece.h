@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The data path of usb_host/dwc2: how a piece of a transfer is started, and what its end means. */
+#ifndef DRIVERS_USB_HOST_DWC2_PIECE_H
+#define DRIVERS_USB_HOST_DWC2_PIECE_H
+
+#include "dwc2.h"
+
+enum { TRIES = 3, MOST_NYETS = 64, NAK_PAUSE = BB_MSEC };
+enum { FRAMES = 0x3fff, LAST_COMPLETE = 4 }; /* microframes */
+
+/* What judge() says beside the status that ends a transfer. */
+enum { PIECE_DONE = 0, PIECE_AGAIN = 1, PIECE_LATER = 2 };
+
+static inline bool data_is_in(const struct bb_usb_transfer *transfer)
+{
+    uint8_t from = transfer->endpoint->type == BB_USB_CONTROL ? transfer->setup.request_type
+                                                              : transfer->endpoint->address;
+    return from & BB_USB_IN;
+}
+
+static inline bool is_periodic(const struct bb_usb_transfer *transfer)
+{
+    return transfer->endpoint->type == BB_USB_INTERRUPT;
+}
+
+static inline void enable(struct dwc2 *chip, struct channel *channel, unsigned frame)
+{
+    uint32_t character = channel->character | CHAR_ENABLE;
+    put_channel(chip, channel, HCCHAR, frame & 1 ? character | CHAR_ODD : character);
+}
+
+static inline void show_split(struct dwc2 *chip, struct channel *channel)
+{
+    uint32_t split = channel->completing ? channel->split | SPLIT_COMPLETE : channel->split;
+    if (channel->shown != split)
+        put_channel(chip, channel, HCSPLT, split);
+    channel->shown = split;
+}
+
+/* What goes into HCCHAR and HCSPLT for this endpoint. */
+static inline void address(struct channel *channel, const struct bb_usb_endpoint *endpoint, bool in)
+{
+    const struct bb_usb_device *device = endpoint->device;
+    uint32_t multiple = endpoint->type == BB_USB_INTERRUPT ? endpoint->multiple : 1u;
+    channel->split = 0;
+    if (device->split_address) {
+        channel->split =
+            SPLIT_ENABLE | SPLIT_ALL | (uint32_t)device->split_address << 7 | device->split_port;
+        multiple = endpoint->type == BB_USB_INTERRUPT ? 3 : 1; /* the core's own tries */
+    }
+    channel->character = endpoint->packet | (endpoint->address & 0xfu) << CHAR_ENDPOINT |
+                         (in ? CHAR_IN : 0u) | (device->speed == BB_USB_LOW ? CHAR_LOW_SPEED : 0u) |
+                         (uint32_t)endpoint->type << CHAR_TYPE | multiple << CHAR_MULTIPLE |
+                         (uint32_t)device->address << CHAR_ADDRESS;
+}
+
+static inline uint32_t most_packets(const struct dwc2 *chip, const struct bb_usb_endpoint *endpoint)
+{
+    if (endpoint->device->split_address)
+        return 1;
+    if (endpoint->type == BB_USB_INTERRUPT)
+        return endpoint->multiple;
+    uint32_t packets = chip->most_bytes / endpoint->packet;
+    return packets < chip->most_packets ? packets : chip->most_packets;
+}
+
+static inline void start(struct dwc2 *chip, struct channel *channel,
+                         struct bb_usb_transfer *transfer)
+{
+    struct bb_usb_endpoint *endpoint = transfer->endpoint;
+    struct job *job = job_of(transfer);
+    bool in = data_is_in(transfer);
+    uint32_t pid = endpoint->toggle ? TSIZ_DATA1 : TSIZ_DATA0, left = 0;
+    uint64_t memory = chip->spare.device;
+    if (job->stage == SETUP) {
+        uint8_t *line = (uint8_t *)chip->setups.cpu + channel->number * (size_t)SETUP_LINE;
+        __builtin_memcpy(line, &transfer->setup, sizeof(transfer->setup));
+        bb_dma_lend(line, sizeof(transfer->setup));
+        memory = chip->setups.device + channel->number * (size_t)SETUP_LINE;
+        in = false;
+        pid = TSIZ_SETUP;
+        left = sizeof(transfer->setup);
+    } else if (job->stage == STATUS) {
+        in = !in || !transfer->setup.length;
+        pid = TSIZ_DATA1;
+    } else if (job->stage == DATA) {
+        left = transfer->length - transfer->actual;
+        if (left)
+            memory = job->address + transfer->actual;
+    }
+
+    uint32_t packets = (left + endpoint->packet - 1u) / endpoint->packet;
+    uint32_t most = most_packets(chip, endpoint);
+    packets = packets > most ? most : packets ? packets : 1;
+    uint32_t room = packets * endpoint->packet;
+    channel->bytes = in || room < left ? room : left;
+    channel->packets = packets;
+    channel->transfer = transfer;
+    channel->state = RUNNING;
+    channel->nyets = 0;
+    channel->completing = job->completing;
+    channel->since = bb_time();
+    chip->free &= ~(1u << channel->number);
+    job->channel = channel;
+    job->state = ACTIVE;
+    job->completing = false;
+
+    address(channel, endpoint, in);
+    show_split(chip, channel);
+    uint32_t size = pid << TSIZ_PID | packets << TSIZ_PACKETS | channel->bytes;
+    if (endpoint->ping && !in && pid != TSIZ_SETUP && endpoint->device->speed == BB_USB_HIGH)
+        size |= TSIZ_PING;
+    if (!in && pid != TSIZ_SETUP)
+        endpoint->ping = false;
+    put_channel(chip, channel, HCTSIZ, size);
+    put_channel(chip, channel, HCDMA, (uint32_t)memory);
+    unsigned frame = 0;
+    if (is_periodic(transfer))
+        frame = (get(chip, HFNUM) + 1) & FRAMES;
+    channel->frame = (uint16_t)frame;
+    enable(chip, channel, frame);
+}
+
+/* A split goes on at once, or its moment is over. Whether it did; the interrupt's and, for the
+ * first complete split of a job, the thread's. */
+static inline bool go_on_with_split(struct dwc2 *chip, struct channel *channel, uint32_t events)
+{
+    const uint32_t ends = EVENT_DONE | EVENT_AHB_ERROR | EVENT_STALL | EVENT_NAK | EVENT_ERROR |
+                          EVENT_BABBLE | EVENT_OVERRUN | EVENT_TOGGLE;
+    bool periodic = is_periodic(channel->transfer);
+    unsigned frame = 0;
+    if (events & ends)
+        return false;
+    if (channel->completing ? !(events & EVENT_NYET) || ++channel->nyets > MOST_NYETS
+                            : !(events & EVENT_ACK))
+        return false;
+    if (periodic) {
+        unsigned now = get(chip, HFNUM) & FRAMES;
+        unsigned next = (now + 1 - channel->frame) & FRAMES;
+        if (next > LAST_COMPLETE)
+            return false;
+        frame = channel->frame + (next < 2 ? 2 : next);
+    }
+    channel->completing = true;
+    show_split(chip, channel);
+    enable(chip, channel, frame);
+    return true;
+}
+
+static inline void set_free(struct dwc2 *chip, struct channel *channel)
+{
+    channel->state = FREE;
+    chip->free |= 1u << channel->number;
+    chip->unsettled &= ~(1u << channel->number);
+}
+
+/* Its registers ask for nothing from now on, for those that go on to look at them. */
+static inline void set_quiet(struct dwc2 *chip, struct channel *channel)
+{
+    put_channel(chip, channel, HCTSIZ, 0);
+    put_channel(chip, channel, HCCHAR, channel->character & ~(uint32_t)CHAR_IN);
+    put_channel(chip, channel, HCINTMSK, 0);
+    put_channel(chip, channel, HCINT, EVENTS);
+    channel->state = QUIET;
+    channel->since = bb_time();
+    chip->unsettled |= 1u << channel->number;
+}
+
+/* The next microframe in which an interrupt endpoint is asked, in ns. */
+static inline uint64_t next_interval(struct bb_usb_endpoint *endpoint)
+{
+    uint64_t now = bb_time(), interval = endpoint->interval * BB_USEC;
+    uint64_t next = endpoint->host[0] + interval;
+    if (next <= now || next > now + interval)
+        next = now + interval;
+    endpoint->host[0] = (uintptr_t)next;
+    return next;
+}
+
+/* What the halt of a running channel means: a PIECE_ value, or the status that ends the transfer.
+ */
+static inline int judge(struct channel *channel, struct bb_usb_transfer *transfer, uint32_t events,
+                        uint64_t *due)
+{
+    struct bb_usb_endpoint *endpoint = transfer->endpoint;
+    struct job *job = job_of(transfer);
+    bool fast_out = !(channel->character & CHAR_IN) && endpoint->device->speed == BB_USB_HIGH;
+    if (events & EVENT_AHB_ERROR)
+        return -EIO;
+    if (events & EVENT_DONE) {
+        endpoint->ping = fast_out && events & EVENT_NYET;
+        job->errors = 0;
+        return PIECE_DONE;
+    }
+    if (events & EVENT_STALL)
+        return -EPIPE;
+    if (events & EVENT_BABBLE)
+        return -EOVERFLOW;
+    if (events & (EVENT_ERROR | EVENT_TOGGLE)) {
+        endpoint->ping = fast_out;
+        return ++job->errors < TRIES ? PIECE_AGAIN : -EIO;
+    }
+    if (events & EVENT_NYET && !channel->split) {
+        endpoint->ping = fast_out;
+        return PIECE_AGAIN;
+    }
+    if (is_periodic(transfer)) {
+        /* NAK; or its frame was over before its turn came, or its split's */
+        *due = events & EVENT_NAK || channel->split ? next_interval(endpoint) : bb_time();
+        return PIECE_LATER;
+    }
+    if (channel->split) {
+        job->completing = channel->completing && events & EVENT_NYET;
+        *due = bb_time() + NAK_PAUSE;
+        return PIECE_LATER;
+    }
+    return events & (EVENT_NAK | EVENT_OVERRUN) || ++job->errors < TRIES ? PIECE_AGAIN : -EIO;
+}
+
+/* Counts what a piece has moved, by the packets that are left where it did not end well: bytes that
+ * are left have perhaps been fetched, and never sent. Whether it ended with a short packet. */
+static inline bool count(struct dwc2 *chip, struct channel *channel,
+                         struct bb_usb_transfer *transfer, bool done)
+{
+    uint32_t size = get_channel(chip, channel, HCTSIZ);
+    uint32_t left = size & TSIZ_BYTES_MASK;
+    uint32_t packets = size >> TSIZ_PACKETS & TSIZ_PACKETS_MASK;
+    uint32_t moved = channel->bytes;
+    bool in = channel->character & CHAR_IN;
+    if (job_of(transfer)->stage != DATA)
+        return false;
+    transfer->endpoint->toggle = (size >> TSIZ_PID & 3) == TSIZ_DATA1;
+    if (done && in)
+        moved = left <= channel->bytes ? channel->bytes - left : 0;
+    else if (!done)
+        moved = packets <= channel->packets
+                    ? (channel->packets - packets) * transfer->endpoint->packet
+                    : 0;
+    if (moved > channel->bytes)
+        moved = channel->bytes;
+    if (moved)
+        job_of(transfer)->errors = 0;
+    transfer->actual += moved;
+    return done && in && moved < channel->bytes;
+}
+
+/* A piece is done: the next stage. Whether the transfer is done with that. */
+static inline bool advance(struct bb_usb_transfer *transfer, bool is_short)
+{
+    struct bb_usb_endpoint *endpoint = transfer->endpoint;
+    struct job *job = job_of(transfer);
+    bool control = endpoint->type == BB_USB_CONTROL;
+    if (job->stage == SETUP) {
+        job->stage = transfer->setup.length ? DATA : STATUS;
+        endpoint->toggle = 1;
+        return false;
+    }
+    if (job->stage != DATA)
+        return true;
+    if (!is_short && transfer->actual < transfer->length)
+        return false;
+    if (control) {
+        job->stage = STATUS;
+        return false;
+    }
+    bool empty = !data_is_in(transfer) && transfer->flags & BB_USB_ZERO && transfer->length &&
+                 transfer->length % endpoint->packet == 0;
+    job->stage = ZERO;
+    return !empty;
+}
+#endif
