@@ -4,10 +4,9 @@
 
 static struct bb_face_list firmwares;
 
-static int removed_call(struct bb_firmware *firmware, uint32_t tag, void *buffer, size_t request,
-                        size_t capacity)
+static int removed_call(struct bb_firmware *firmware, struct bb_firmware_tag *tags, size_t count)
 {
-    (void)firmware, (void)tag, (void)buffer, (void)request, (void)capacity;
+    (void)firmware, (void)tags, (void)count;
     return -ENODEV;
 }
 
@@ -70,4 +69,16 @@ int bb_firmware_get(struct bb_device *device, struct bb_firmware **firmware)
     if (!error)
         *firmware = bb_container_of(face, struct bb_firmware, face);
     return error;
+}
+
+int bb_firmware_call(struct bb_firmware *firmware, uint32_t tag, void *buffer, size_t request,
+                     size_t capacity)
+{
+    struct bb_firmware_tag one = {.tag = tag, .buffer = buffer};
+    if (request > BB_FIRMWARE_MAX || capacity > BB_FIRMWARE_MAX)
+        return -EINVAL;
+    one.request = (uint16_t)request;
+    one.capacity = (uint16_t)capacity;
+    int error = bb_firmware_call_all(firmware, &one, 1);
+    return error ? error : one.result;
 }

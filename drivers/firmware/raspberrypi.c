@@ -18,11 +18,12 @@ enum {
 
     MESSAGE_SIZE = 0, /* words of the message */
     MESSAGE_CODE,
-    TAG_ID,
+    TAGS,
+    TAG_ID = 0, /* words of a tag */
     TAG_ROOM,
     TAG_CODE,
     VALUE,
-    WORDS = VALUE + BB_FIRMWARE_MAX / 4 + 1,
+    WORDS = TAGS + VALUE + BB_FIRMWARE_MAX / 4 + 1,
 
     REQUEST = 0,
     MAX_ANSWERS = 16, /* taken in one go: more than the FIFO holds */
@@ -83,15 +84,52 @@ static int exchange(struct raspberrypi *raspberrypi, struct bb_dma *message)
     return 0;
 }
 
-static int raspberrypi_call(struct bb_firmware *firmware, uint32_t tag, void *buffer,
-                            size_t request, size_t capacity)
+/* Bytes of value that the tag makes room for. */
+static uint32_t room_of(const struct bb_firmware_tag *tag)
+{
+    return tag->request > tag->capacity ? tag->request : tag->capacity;
+}
+
+/* Fills the message, zeroed before. -EINVAL when the tags do not fit. */
+static int write_tags(uint32_t *message, const struct bb_firmware_tag *tags, size_t count)
+{
+    size_t at = TAGS;
+    for (size_t i = 0; i < count; i++) {
+        uint32_t room = room_of(&tags[i]);
+        if (tags[i].request % 4 || tags[i].capacity % 4 || at + VALUE + room / 4 + 1 > WORDS)
+            return -EINVAL;
+        message[at + TAG_ID] = tags[i].tag;
+        message[at + TAG_ROOM] = room;
+        if (tags[i].request)
+            memcpy(&message[at + VALUE], tags[i].buffer, tags[i].request);
+        at += VALUE + room / 4;
+    }
+    message[MESSAGE_SIZE] = (uint32_t)(4 * (at + 1));
+    message[MESSAGE_CODE] = REQUEST;
+    return count ? 0 : -EINVAL;
+}
+
+static int read_tag(const uint32_t *from, const struct bb_firmware_tag *tag)
+{
+    if (from[TAG_ID] != tag->tag)
+        return -EPROTO;
+    /* Firmware that does not know a tag leaves its code alone, or (emulated) answers nothing. */
+    uint32_t length = from[TAG_CODE] & ~TAG_RESPONSE;
+    if (!(from[TAG_CODE] & TAG_RESPONSE) || (length == 0 && tag->capacity))
+        return -ENOTSUP;
+    if (length > tag->capacity)
+        return -EPROTO;
+    if (length)
+        memcpy(tag->buffer, &from[VALUE], length);
+    return (int)length;
+}
+
+static int raspberrypi_call(struct bb_firmware *firmware, struct bb_firmware_tag *tags,
+                            size_t count)
 {
     struct raspberrypi *raspberrypi = bb_container_of(firmware, struct raspberrypi, firmware);
     struct bb_dma *dma = &raspberrypi->messages[0];
-    size_t room = request > capacity ? request : capacity;
 
-    if (request % 4 || capacity % 4 || room > BB_FIRMWARE_MAX)
-        return -EINVAL;
     (void)collect(raspberrypi); /* late answers, and words that nobody asked for */
     if (dma->device_owns)
         dma = &raspberrypi->messages[1];
@@ -99,29 +137,21 @@ static int raspberrypi_call(struct bb_firmware *firmware, uint32_t tag, void *bu
         return -EBUSY;
     uint32_t *message = dma->cpu;
     memset(message, 0, dma->size);
-    message[MESSAGE_SIZE] = (uint32_t)(4 * (VALUE + 1) + room);
-    message[MESSAGE_CODE] = REQUEST;
-    message[TAG_ID] = tag;
-    message[TAG_ROOM] = (uint32_t)room;
-    if (request)
-        memcpy(&message[VALUE], buffer, request);
-
-    int error = exchange(raspberrypi, dma);
+    int error = write_tags(message, tags, count);
+    if (!error)
+        error = exchange(raspberrypi, dma);
     if (error)
         return error;
     if (message[MESSAGE_CODE] == RESPONSE_ERROR)
         return -EIO;
-    if (message[MESSAGE_CODE] != RESPONSE_OK || message[TAG_ID] != tag)
+    if (message[MESSAGE_CODE] != RESPONSE_OK)
         return -EPROTO;
-    /* Firmware that does not know a tag leaves its code alone, or (emulated) answers nothing. */
-    uint32_t length = message[TAG_CODE] & ~TAG_RESPONSE;
-    if (!(message[TAG_CODE] & TAG_RESPONSE) || (length == 0 && capacity))
-        return -ENOTSUP;
-    if (length > capacity)
-        return -EPROTO;
-    if (length)
-        memcpy(buffer, &message[VALUE], length);
-    return (int)length;
+    const uint32_t *at = &message[TAGS];
+    for (size_t i = 0; i < count; i++) {
+        tags[i].result = read_tag(at, &tags[i]);
+        at += VALUE + room_of(&tags[i]) / 4;
+    }
+    return 0;
 }
 
 /* Services that are there whether or not the tree says so. */
@@ -136,6 +166,7 @@ static const struct bb_property clocks[] = {
     COMPATIBLE("raspberrypi,firmware-clocks"),
     {"#clock-cells", one_cell, sizeof one_cell},
 };
+static const struct bb_property display[] = {COMPATIBLE("raspberrypi,firmware-display")};
 static const struct {
     const char *name;
     const struct bb_property *properties;
@@ -144,6 +175,7 @@ static const struct {
     {"board", board, BB_ARRAY_SIZE(board)},
     {"thermal", thermal, BB_ARRAY_SIZE(thermal)},
     {"clocks", clocks, BB_ARRAY_SIZE(clocks)},
+    {"display", display, BB_ARRAY_SIZE(display)},
 };
 
 static int append_services(struct bb_node *parent)
@@ -177,8 +209,10 @@ static int raspberrypi_probe(struct bb_device *device)
     }
     if (error)
         return error;
-    int got = raspberrypi_call(&raspberrypi->firmware, GET_FIRMWARE_REVISION,
-                               &raspberrypi->revision, 0, 4);
+    struct bb_firmware_tag tag = {
+        .tag = GET_FIRMWARE_REVISION, .buffer = &raspberrypi->revision, .capacity = 4};
+    error = raspberrypi_call(&raspberrypi->firmware, &tag, 1);
+    int got = error ? error : tag.result;
     if (got != 4)
         return bb_fail(device, "firmware revision", got < 0 ? got : -EPROTO);
     error = bb_publish_u32(device, &raspberrypi->revision_value, "revision", "",

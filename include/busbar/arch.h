@@ -37,6 +37,7 @@ enum bb_gic_reg {
  *   uint32_t bb_arch_acquire16(const uint16_t *at);  an atomic load, with no widening after it
  *   uintptr_t bb_arch_irq_save(void);                masks interrupts, returns the old state
  *   void bb_arch_irq_restore(uintptr_t state);
+ *   bool bb_arch_irq_masked(uintptr_t state);        whether they were masked in that old state
  *   void bb_arch_irq_enable(void);                   for the root controller, once
  *   bool bb_arch_in_interrupt(void);
  *   void bb_arch_wait(void);                         WFI; call with interrupts masked
@@ -59,6 +60,10 @@ enum bb_gic_reg {
 
 /* Maps device registers; returns the address to use. 0 on failure. Early and thread context. */
 uintptr_t bb_arch_map_device(uint64_t address, uint64_t size);
+/* Maps memory that a device reads all the time, such as a frame buffer: writes are combined and go
+ * past the cache, reads are slow. Returns the address to use. 0 on failure. Early and thread
+ * context. */
+uintptr_t bb_arch_map_combining(uint64_t address, uint64_t size);
 /* Maps ordinary memory, read and write, never executable, cached. 0, or a negative errno value. */
 int bb_arch_map_memory(uint64_t address, uint64_t size);
 size_t bb_arch_cache_line(void); /* bytes; 64 where there is nothing to do */

@@ -64,6 +64,10 @@ static inline void bb_arch_irq_restore(uintptr_t state)
 {
     __asm__ volatile("msr daif, %0" : : "r"(state) : "memory");
 }
+static inline bool bb_arch_irq_masked(uintptr_t state)
+{
+    return state & 1 << 7; /* DAIF.I */
+}
 static inline void bb_arch_irq_enable(void)
 {
     __asm__ volatile("msr daifclr, #2" : : : "memory");

@@ -96,6 +96,10 @@ static inline uint32_t bb_arch_acquire16(const uint16_t *at)
     return __atomic_load_n(at, __ATOMIC_ACQUIRE);
 }
 void bb_arch_irq_restore(uintptr_t state); /* 0: not masked */
+static inline bool bb_arch_irq_masked(uintptr_t state)
+{
+    return state;
+}
 static inline void bb_arch_irq_enable(void)
 {
     bb_arch_irq_restore(0);

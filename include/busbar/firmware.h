@@ -19,16 +19,27 @@ struct bb_firmware {
     struct bb_face face;
 };
 
+/* One property of a call: what is asked, and what came back. */
+struct bb_firmware_tag {
+    uint32_t tag;
+    void *buffer;     /* `request` bytes in, room for `capacity` bytes out */
+    uint16_t request; /* both multiples of 4 */
+    uint16_t capacity;
+    int result; /* length of the response in bytes as the firmware gave it, at most `capacity`;
+                 * -ENOTSUP when it does not know the tag, -EPROTO when its answer is malformed or
+                 * longer than the room */
+};
+
 struct bb_firmware_ops {
     /*
-     * One property tag. `buffer` holds `request` bytes in and has room for `capacity` bytes out,
-     * both multiples of 4. Returns the response length in bytes as the firmware gave it, at most
-     * `capacity`; -ENOTSUP when the firmware does not know the tag, -EPROTO when its answer is
-     * malformed or longer than the room, -EIO when it reports failure, -ETIMEDOUT, -EBUSY while it
+     * A message of tags, which the firmware works on in their order and as one: a frame buffer has
+     * its size, depth and place from one message. Each value takes the larger of its request and
+     * capacity, and 12 bytes more but for the first: together at most BB_FIRMWARE_MAX, else
+     * -EINVAL. 0 when the message came back, and every tag then has its result; -EPROTO when it
+     * came back malformed, -EIO when the firmware reports failure, -ETIMEDOUT, -EBUSY while it
      * still owes the answers to earlier calls that timed out. Thread context.
      */
-    int (*call)(struct bb_firmware *firmware, uint32_t tag, void *buffer, size_t request,
-                size_t capacity);
+    int (*call)(struct bb_firmware *firmware, struct bb_firmware_tag *tags, size_t count);
 };
 
 BB_CLASS_FINDERS(firmware)
@@ -37,11 +48,14 @@ BB_CLASS_FINDERS(firmware)
 #define BB_BOUND_FIRMWARE (*(const struct bb_firmware_ops *)firmware->face.ops)
 #endif
 
-static inline int bb_firmware_call(struct bb_firmware *firmware, uint32_t tag, void *buffer,
-                                   size_t request, size_t capacity)
+static inline int bb_firmware_call_all(struct bb_firmware *firmware, struct bb_firmware_tag *tags,
+                                       size_t count)
 {
-    return BB_BOUND_FIRMWARE.call(firmware, tag, buffer, request, capacity);
+    return BB_BOUND_FIRMWARE.call(firmware, tags, count);
 }
+/* A message of one tag. Returns the length of its response, or whichever error there was. */
+int bb_firmware_call(struct bb_firmware *firmware, uint32_t tag, void *buffer, size_t request,
+                     size_t capacity);
 
 /* The firmware that serves this device: its `firmware` phandle, else its parent, else the first
  * node whose driver offers one. Brings it up. */

@@ -7,10 +7,10 @@
 #include <busbar/time.h>
 
 static const struct conformance_suite *const suites[] = {
-    &conformance_block,   &conformance_board,    &conformance_clock, &conformance_console,
-    &conformance_entropy, &conformance_firmware, &conformance_gpio,  &conformance_irq,
-    &conformance_mailbox, &conformance_net,      &conformance_rtc,   &conformance_power_domain,
-    &conformance_thermal, &conformance_timer,
+    &conformance_block,        &conformance_board,   &conformance_clock,    &conformance_console,
+    &conformance_display,      &conformance_entropy, &conformance_firmware, &conformance_gpio,
+    &conformance_input,        &conformance_irq,     &conformance_mailbox,  &conformance_net,
+    &conformance_power_domain, &conformance_rtc,     &conformance_thermal,  &conformance_timer,
 };
 
 bool bb_check(struct conformance *run, bool condition, const char *text)

@@ -39,9 +39,9 @@ struct conformance_suite {
 };
 
 extern const struct conformance_suite conformance_block, conformance_board, conformance_clock,
-    conformance_console, conformance_entropy, conformance_firmware, conformance_gpio,
-    conformance_irq, conformance_mailbox, conformance_net, conformance_power_domain,
-    conformance_rtc, conformance_thermal, conformance_timer;
+    conformance_console, conformance_display, conformance_entropy, conformance_firmware,
+    conformance_gpio, conformance_input, conformance_irq, conformance_mailbox, conformance_net,
+    conformance_power_domain, conformance_rtc, conformance_thermal, conformance_timer;
 
 uint64_t conformance_late(const struct conformance *run);
 

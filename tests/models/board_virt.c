@@ -2,6 +2,8 @@
 /* QEMU's virt machine in miniature: its addresses, its interrupts, its tree. */
 #include "boards.h"
 
+#include <busbar/console.h>
+
 #include <string.h>
 
 #include <tests/unit/harness.h>
@@ -109,6 +111,9 @@ void board_type(void *context, const struct bb_face *console, char c)
     (void)context;
     if (strcmp(driver, "console/bcm2835_aux") == 0)
         model_bcm2835_aux_input(&pi.aux, c);
+    else if (strcmp(driver, "console/framebuffer") == 0) /* as its listener does with any key */
+        bb_console_input(
+            bb_container_of((struct bb_face *)(uintptr_t)console, struct bb_console, face), c);
     else
         model_pl011_input(virt.gic ? &virt.pl011 : &pi.pl011, c);
 }

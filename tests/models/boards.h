@@ -58,6 +58,8 @@ void virt_prepare(const struct virt_options *options);
 #define PI_BOARD "/soc/firmware/board"
 #define PI_THERMAL "/soc/firmware/thermal"
 #define PI_CLOCKS "/soc/firmware/clocks"
+#define PI_DISPLAY "/soc/firmware/display"
+#define PI_SCREEN "/soc/firmware/display/console"
 #define PI_POWER "/soc/power"
 #define PI_CPRMAN "/soc/cprman@7e101000"
 #define PI_GPIO "/soc/gpio@7e200000"

@@ -105,7 +105,7 @@ static int answer(struct model_vc_mailbox *mailbox, uint32_t tag, uint32_t *valu
         value[1] = tag == 0x30006 ? mailbox->temperature : 85000;
         return 8;
     default:
-        return UNKNOWN;
+        return vc_display_answer(mailbox, tag, value);
     }
 }
 
@@ -135,6 +135,7 @@ void vc_firmware(struct model_vc_mailbox *mailbox, uint32_t *buffer)
         buffer[1] = FAILURE;
         return;
     }
+    mailbox->display.set = 0;
     while (at < words && buffer[at] != 0) {
         model_require(model, at + TAG_HEADER < words, "a tag's header leaves the buffer");
         uint32_t tag = buffer[at], room = buffer[at + 1], code = buffer[at + 2];

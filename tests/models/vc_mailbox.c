@@ -178,6 +178,7 @@ void model_vc_mailbox_map(struct model_vc_mailbox *mailbox, uint64_t base)
         mailbox->clock_rate[i] = 250000000;
     mailbox->clock_rate[2] = 48000000;   /* UART */
     mailbox->clock_rate[3] = 1200000000; /* ARM */
+    vc_display_prepare(&mailbox->display);
     mailbox->answer = (struct world_event){.run = respond, .context = mailbox};
     model_map(&mailbox->model, base, 0x40);
 }

@@ -13,7 +13,7 @@
     .equ SCTLR_OFF, 0x30d00800 /* RES1 or RES0: LSMAOE nTLSMD SPAN EIS TSCXT EOS */
     .equ SCTLR_ON, (1 << 0) | (1 << 2) | (1 << 3) | (1 << 12) | (1 << 19) /* M C SA I WXN */
     .equ TCR, 25 | 1 << 8 | 1 << 10 | 3 << 12 | 1 << 23 /* T0SZ, write-back, inner, 4K, EPD1 */
-    .equ MAIR, 0xff04 /* 0: device nGnRE, 1: normal write-back */
+    .equ MAIR, 0x44ff04 /* 0: device nGnRE, 1: normal write-back, 2: normal, not cached */
     .equ FIRST_STACK, 4096 /* as much of the thread stack as the page tables need to be built */
     .equ RELR, 0x524c4552 /* begins the packed list */
 
@@ -233,9 +233,9 @@ relocated:
 
 1:  ic iallu
     tlbi vmalle1
-    mov x0, #MAIR
+    ldr w0, =MAIR
     msr mair_el1, x0
-    ldr x0, =TCR
+    ldr w0, =TCR
     mrs x1, id_aa64mmfr0_el1
     and x1, x1, #0xf                /* PARange; 48 bits are all that 4 KiB pages describe */
     mov x2, #5
@@ -249,7 +249,7 @@ relocated:
     msr vbar_el1, x0
     dsb sy
     isb
-    ldr x0, =SCTLR_OFF | SCTLR_ON
+    ldr w0, =SCTLR_OFF | SCTLR_ON
     msr sctlr_el1, x0
     isb
 

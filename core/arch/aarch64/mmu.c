@@ -18,6 +18,7 @@
 #define VALID (1ull << 0)
 #define TABLE (1ull << 1) /* at level 3: a page */
 #define ATTR_NORMAL (1ull << 2)
+#define ATTR_COMBINING (2ull << 2)
 #define AP_READ_ONLY (2ull << 6)
 #define SH_INNER (3ull << 8)
 #define AF (1ull << 10)
@@ -29,6 +30,7 @@
 #define CONSTANT (CODE | PXN)
 #define WRITABLE (AF | ATTR_NORMAL | SH_INNER | PXN | UXN)
 #define DEVICE (AF | PXN | UXN)
+#define COMBINING (DEVICE | ATTR_COMBINING)
 
 /* Neither loaded nor zeroed: a table is cleared when it is taken. */
 static uint64_t tables[TABLES][ENTRIES] __attribute__((section(".bb_tables"), aligned(4096)));
@@ -79,8 +81,8 @@ static bool may_map(uint64_t entry, uint64_t attributes)
            (at < (uintptr_t)bb_text_start || at >= (uintptr_t)bb_image_end);
 }
 
-/* Maps whole pages. What is mapped already is left alone; a device there is refused with -EEXIST
- * unless it was a device before. */
+/* Maps whole pages. What is mapped already is left alone; a device there, or memory that is not
+ * cached, is refused with -EEXIST unless it was the same before. */
 static int map(uint64_t start, uint64_t end, uint64_t attributes)
 {
     for (uint64_t at = start; at < end;) {
@@ -101,7 +103,7 @@ static int map(uint64_t start, uint64_t end, uint64_t attributes)
             table = (uint64_t *)(uintptr_t)(*entry & ADDRESS);
         }
         if (!may_map(*entry, attributes)) {
-            if (attributes == DEVICE && (*entry & ~(ADDRESS | TABLE | VALID)) != DEVICE)
+            if (!(attributes & ATTR_NORMAL) && (*entry & ~(ADDRESS | TABLE | VALID)) != attributes)
                 return -EEXIST;
             at = (at | (step - 1)) + 1;
             continue;
@@ -162,6 +164,11 @@ static int map_around(uint64_t address, uint64_t size, uint64_t attributes, cons
 uintptr_t bb_arch_map_device(uint64_t address, uint64_t size)
 {
     return map_around(address, size, DEVICE, "a device") ? 0 : (uintptr_t)address;
+}
+
+uintptr_t bb_arch_map_combining(uint64_t address, uint64_t size)
+{
+    return map_around(address, size, COMBINING, "a frame buffer") ? 0 : (uintptr_t)address;
 }
 
 int bb_arch_map_constant(uint64_t address, uint64_t size)

@@ -116,6 +116,11 @@ uintptr_t bb_arch_map_device(uint64_t address, uint64_t size)
     return size && address <= UINT64_MAX - size ? (uintptr_t)address : 0;
 }
 
+uintptr_t bb_arch_map_combining(uint64_t address, uint64_t size)
+{
+    return bb_arch_map_device(address, size);
+}
+
 int bb_arch_map_memory(uint64_t address, uint64_t size)
 {
     (void)address;
