@@ -44,8 +44,7 @@ def converse(platform, uboot, card, typed, steps):
             outcome = dialogue.play([("send", line) for line in typed[:-1]])
         dialogue.transcript.prompt = PROMPT  # after the last line another program answers
         if typed and not outcome.failure:
-            dialogue.transcript.sent(typed[-1])
-            program.write(typed[-1].encode() + b"\r")
+            dialogue.type(typed[-1])
         if not outcome.failure:
             outcome = dialogue.play([("expect", "^Starting kernel"), *steps], 0)
         return outcome.failure, dialogue.transcript.raw

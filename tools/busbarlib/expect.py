@@ -362,6 +362,11 @@ class Dialogue:
         with time_limit(max(self.deadline - time.monotonic(), 1)):
             return self.transcript.search(pattern, final)
 
+    def type(self, text):
+        """Type a line now, prompt or not."""
+        self.transcript.sent(text)
+        self.program.write(text.encode() + b"\r")
+
     def play(self, steps, exit_status=None):
         """Play the steps; with `exit_status` the program must then end with that status."""
         for kind, text in steps:
@@ -369,8 +374,7 @@ class Dialogue:
                 if not self._until(self.transcript.at_prompt, True) or self.ended:
                     prompt = self.transcript.prompt
                     return self._failed(f"send {text!r}: no prompt {prompt!r}: {self._why()}")
-                self.transcript.sent(text)
-                self.program.write(text.encode() + b"\r")
+                self.type(text)
             else:
                 pattern = re.compile(text, re.MULTILINE)
                 try:

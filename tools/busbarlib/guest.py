@@ -83,6 +83,10 @@ class Guest:
         """Type a line at the prompt and wait for the next prompt."""
         self.play(("send", text), limit=limit)
 
+    def begin(self, text):
+        """Type a line and do not wait for its answer: the next send does. At the prompt, please."""
+        self._dialogue.type(text)
+
     def expect(self, pattern, limit=60):
         """Wait until this appears in what came since the last send."""
         self.play(("expect", pattern), limit=limit)
