@@ -19,6 +19,9 @@ const struct command *const commands[] = {
 #if BB_MODULE_TCPIP
     &command_net,
 #endif
+#ifdef BB_FACE_USB_HOST
+    &command_usb,
+#endif
     NULL,
 };
 

@@ -133,7 +133,8 @@ static uint8_t take_address(struct bb_usb *usb)
 void bb_usb_free_address(struct bb_usb *usb)
 {
     unsigned address = usb->taken_address;
-    usb->device.host->addresses[address / 32] &= ~(1u << address % 32);
+    if (address) /* 0 stays taken for ever */
+        usb->device.host->addresses[address / 32] &= ~(1u << address % 32);
 }
 
 static void first_answered(struct bb_usb *usb)

@@ -105,7 +105,7 @@ class Linking(Repository):
     def test_the_application_is_told(self):
         line = generate.app_line(self.app('modules = ["web", "ext4"]'), platform("net"))
         self.assertEqual(line[-2:], ("web|tcpip", "-DBB_MODULE_WEB=1|-DBB_MODULE_EXT4=0|"
-                                     "-DBB_MODULE_TCPIP=1"))
+                                     "-DBB_MODULE_TCPIP=1|-DBB_FACE_NET=1"))
 
     def test_arena(self):
         app = self.app('modules = ["web", "ext4"]')

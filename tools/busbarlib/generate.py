@@ -135,6 +135,8 @@ def app_line(app, platform):
     names = [module.name for module in linked]
     wanted = dict.fromkeys([*app.modules, *names])
     defines = [f"-DBB_MODULE_{name.upper()}={int(name in names)}" for name in wanted]
+    faces = sorted({face for driver in platform.drivers for face in driver.faces})
+    defines += [f"-DBB_FACE_{face.upper()}=1" for face in faces]
     lists = (map(_shown, app.sources), map(_shown, app.files), names, defines)
     arena = str(app.arena_on(platform) or "")
     return ("app", app.name, "internal" if app.internal else "public", arena,
