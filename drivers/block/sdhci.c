@@ -128,7 +128,7 @@ static void write(const struct sdhci *chip, size_t offset, uint32_t value)
 /* Resets part of the controller; the clock stays as it is. */
 static int reset(const struct sdhci *chip, uint32_t what)
 {
-    uint32_t clock = bb_read32(&chip->regs, CLOCK_RESET) & 0xffffff;
+    uint32_t clock = bb_read32(&chip->regs, CLOCK_RESET) & 0xffffff & ~(uint32_t)CLOCK_STABLE;
     write(chip, CLOCK_RESET, clock | what);
     return bb_read32_until(&chip->regs, CLOCK_RESET, what, 0, RESET_WAIT);
 }

@@ -16,12 +16,16 @@ enum {
     PHANDLE_GPIO = PI_GPIO_PHANDLE,
     PHANDLE_UART0_PINS,
     PHANDLE_UART1_PINS,
+    PHANDLE_EMMC_34,
+    PHANDLE_EMMC_48,
+    PHANDLE_SDHOST_48,
+    PHANDLE_DMA,
 };
 enum { HIGH = 4 };
-enum { CPRMAN_VPU = 20, CPRMAN_UART = 19 };
+enum { CPRMAN_UART = 19, CPRMAN_VPU = 20, CPRMAN_EMMC = 28 };
+enum { DREQ_EMMC = 11, DREQ_SDHOST = 13 };
 
 #define BUS_BASE 0xc0000000u
-#define MEMORY 0x3f000000u
 
 struct pi pi;
 
@@ -92,6 +96,15 @@ static void write_pins(const char *name, uint32_t phandle, uint32_t first, uint3
     tree_close();
 }
 
+static void write_card_pins(const char *name, uint32_t phandle, uint32_t first, uint32_t function)
+{
+    tree_open(name);
+    tree_cells("brcm,pins", first, first + 1, first + 2, first + 3, first + 4, first + 5);
+    tree_cells("brcm,function", function);
+    tree_cells("phandle", phandle);
+    tree_close();
+}
+
 static void write_pin_blocks(void)
 {
     write_device("cprman@7e101000", "brcm,bcm2835-cprman", 0x7e101000, 0x2000, 0, UINT32_MAX);
@@ -108,6 +121,9 @@ static void write_pin_blocks(void)
     tree_cells("phandle", PHANDLE_GPIO);
     write_pins("uart0_gpio32", PHANDLE_UART0_PINS, 32, 7);
     write_pins("uart1_gpio14", PHANDLE_UART1_PINS, 14, 2);
+    write_card_pins("emmc_gpio34", PHANDLE_EMMC_34, 34, 7);
+    write_card_pins("emmc_gpio48", PHANDLE_EMMC_48, 48, 7);
+    write_card_pins("sdhost_gpio48", PHANDLE_SDHOST_48, 48, 4);
     tree_close();
 }
 
@@ -127,6 +143,37 @@ static void write_consoles(void)
     write_device("serial@7e215040", "brcm,bcm2835-aux-uart", 0x7e215040, 0x40, 1, 29);
     tree_cells("clocks", PHANDLE_AUX, 0);
     tree_cells("pinctrl-0", PHANDLE_UART1_PINS);
+    tree_close();
+}
+
+/* Debian's tree leads the pins of the card to SDHOST, and the Arasan to the wireless chip. */
+static void write_cards(const struct pi_options *options)
+{
+    tree_device("dma@7e007000", "brcm,bcm2835-dma");
+    tree_cells("reg", 0x7e007000, 0xf00);
+    tree_cells("interrupts", 1, 16, 1, 17, 1, 18, 1, 19, 1, 20, 1, 21, 1, 22, 1, 23, 1, 24, 1, 25,
+               1, 26, 1, 27, 1, 27, 1, 27, 1, 27, 1, 28);
+    tree_cells("#dma-cells", 1);
+    tree_cells("brcm,dma-channel-mask", 0x7f35);
+    tree_cells("phandle", PHANDLE_DMA);
+    tree_close();
+    write_device("mmc@7e202000", "brcm,bcm2835-sdhost", 0x7e202000, 0x100, 2, 24);
+    tree_cells("clocks", PHANDLE_CPRMAN, CPRMAN_VPU);
+    if (!options->no_dma)
+        tree_cells("dmas", PHANDLE_DMA, DREQ_SDHOST);
+    tree_cells("pinctrl-0", PHANDLE_SDHOST_48);
+    tree_cells("bus-width", 4);
+    if (options->arasan)
+        tree_strings("status", "disabled");
+    tree_close();
+    write_device("mmc@7e300000", "brcm,bcm2835-sdhci", 0x7e300000, 0x100, 2, 30);
+    tree_cells("clocks", PHANDLE_CPRMAN, CPRMAN_EMMC);
+    tree_cells("pinctrl-0", options->arasan ? PHANDLE_EMMC_48 : PHANDLE_EMMC_34);
+    tree_cells("bus-width", 4);
+    if (options->arasan && !options->no_dma)
+        tree_cells("dmas", PHANDLE_DMA, DREQ_EMMC);
+    if (!options->slot_switches)
+        tree_flag("non-removable");
     tree_close();
 }
 
@@ -157,12 +204,14 @@ static void write_tree(const struct pi_options *options)
     tree_cells("#address-cells", 1);
     tree_cells("#size-cells", 1);
     tree_cells("ranges", 0x7e000000, 0, 0x3f000000, 0x1000000, 0x40000000, 0, 0x40000000, 0x1000);
-    tree_cells("dma-ranges", BUS_BASE, (uint32_t)(memory >> 32), (uint32_t)memory, MEMORY);
+    tree_cells("dma-ranges", BUS_BASE, (uint32_t)(memory >> 32), (uint32_t)memory,
+               (uint32_t)pi.mailbox.host_size); /* and no further: what is beyond is not seen */
     write_controllers();
     write_timers();
     write_firmware();
     write_pin_blocks();
     write_consoles();
+    write_cards(options);
     write_rest();
     tree_close();
     if (!options->no_generic_timer) {
@@ -171,6 +220,44 @@ static void write_tree(const struct pi_options *options)
         tree_cells("interrupts", 0, HIGH, 1, HIGH, 3, HIGH, 2, HIGH);
         tree_close();
     }
+}
+
+static bool leads(unsigned function)
+{
+    for (unsigned pin = 48; pin < 54; pin++)
+        if (model_bcm2835_gpio_function(&pi.gpio, pin) != function)
+            return false;
+    return true;
+}
+
+static struct sd_card *sdhost_slot(void *context)
+{
+    (void)context;
+    return leads(4) ? &pi.card : NULL;
+}
+
+static struct sd_card *sdhci_slot(void *context)
+{
+    (void)context;
+    return leads(7) ? &pi.card : NULL;
+}
+
+static void prepare_cards(const struct pi_options *options)
+{
+    model_dma_map(&pi.dma, 0x3f007000);
+    pi.dma.bus_base = BUS_BASE;
+    pi.dma.memory = pi.mailbox.seen;
+    pi.dma.size = pi.mailbox.host_size;
+    model_sdhost_map(&pi.sdhost, 0x3f202000, 250000000);
+    model_sdhci_map(&pi.sdhci, 0x3f300000, 250000000);
+    pi.sdhost.slot = sdhost_slot;
+    pi.sdhci.slot = sdhci_slot;
+    pi.sdhci.no_switch = !options->slot_switches;
+    pi.dma.peripherals[DREQ_SDHOST] =
+        (struct dma_peripheral){0x7e202040, model_sdhost_dreq, &pi.sdhost, &pi.sdhost.model, 0x40};
+    pi.dma.peripherals[DREQ_EMMC] =
+        (struct dma_peripheral){0x7e300020, model_sdhci_dreq, &pi.sdhci, &pi.sdhci.model, 0x20};
+    sd_card_make(&pi.card, SD_CARD_SDHC, 16 * 1024 * 2);
 }
 
 static void wire_up(void)
@@ -187,6 +274,10 @@ static void wire_up(void)
         pi.gpio.irq[i] = model_armctrl_wire(&pi.armctrl, 2, 17 + i);
     pi.pl011.irq = model_armctrl_wire(&pi.armctrl, 2, 25);
     pi.aux.irq = aux;
+    pi.sdhost.irq = model_armctrl_wire(&pi.armctrl, 2, 24);
+    pi.sdhci.irq = model_armctrl_wire(&pi.armctrl, 2, 30);
+    for (unsigned i = 0; i < 11; i++)
+        pi.dma.channels[i].irq = model_armctrl_wire(&pi.armctrl, 1, 16 + i);
 }
 
 void pi_prepare(const struct pi_options *options)
@@ -208,6 +299,8 @@ void pi_prepare(const struct pi_options *options)
     model_bcm2835_aux_map(&pi.aux, 0x3f215000, 250000000);
     model_bcm2835_pm_map(&pi.pm, 0x3f100000);
     model_bcm2835_rng_map(&pi.rng, 0x3f104000);
+    options = options ? options : &usual;
+    prepare_cards(options);
     wire_up();
-    write_tree(options ? options : &usual);
+    write_tree(options);
 }

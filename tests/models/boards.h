@@ -16,6 +16,7 @@
 #include "pl031.h"
 #include "pl061.h"
 #include "psci.h"
+#include "sd_hosts.h"
 #include "vc_mailbox.h"
 
 /* QEMU's virt, in miniature. */
@@ -69,6 +70,9 @@ void virt_prepare(const struct virt_options *options);
 #define PI_MINI_UART "/soc/serial@7e215040"
 #define PI_PM "/soc/watchdog@7e100000"
 #define PI_RNG "/soc/rng@7e104000"
+#define PI_DMA "/soc/dma@7e007000"
+#define PI_SDHOST "/soc/mmc@7e202000"
+#define PI_SDHCI "/soc/mmc@7e300000"
 #define PI_TIMER "/timer"
 
 struct pi {
@@ -82,12 +86,19 @@ struct pi {
     struct model_bcm2835_aux aux;
     struct model_bcm2835_pm pm;
     struct model_bcm2835_rng rng;
+    struct model_dma dma;
+    struct model_sdhost sdhost;
+    struct model_sdhci sdhci;
+    struct sd_card card; /* behind pins 48 to 53: ALT0 leads to SDHOST, ALT3 to the Arasan */
 };
 extern struct pi pi;
 
 struct pi_options {
     bool no_generic_timer; /* so that the system timer is the source of time */
     bool far_memory;       /* dma-ranges that do not reach the program */
+    bool arasan;           /* the tree gives the card's pins to it, and a channel of DMA */
+    bool slot_switches;    /* the Arasan's slot tells of cards that come and go */
+    bool no_dma;           /* the tree gives nobody a channel */
 };
 void pi_prepare(const struct pi_options *options);
 

@@ -26,11 +26,11 @@ static void on_pi(const struct pi_options *options)
     static const char *const devices[] = {
         PI_LOCAL,   PI_ARMCTRL,   PI_SYSTEM_TIMER, PI_MAILBOX, PI_FIRMWARE, PI_BOARD,
         PI_THERMAL, PI_CLOCKS,    PI_POWER,        PI_CPRMAN,  PI_GPIO,     PI_PL011,
-        PI_AUX,     PI_MINI_UART, PI_PM,           PI_RNG,
+        PI_AUX,     PI_MINI_UART, PI_PM,           PI_RNG,     PI_DMA,      PI_SDHOST,
     };
 
     pi_prepare(options);
-    boot(NULL);
+    boot("conformance.scratch=disk0");
     must_run(devices, BB_ARRAY_SIZE(devices));
     conform(board_type);
 }

@@ -165,6 +165,7 @@ static void test_bcm2835_remove(void **state)
     assert_int_equal(ops->enable(irq, 54, BB_TRIGGER_RISING), -EINVAL);
     assert_int_equal(ops->enable(irq, 53, BB_TRIGGER_DEFAULT), -EINVAL);
     assert_int_equal(ops->enable(irq, 53, BB_TRIGGER_RISING), 0);
+    must_remove(PI_SDHOST);
     must_remove(PI_PL011); /* they have their pins from it */
     must_remove(PI_MINI_UART);
     must_remove(PI_GPIO);
