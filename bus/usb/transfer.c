@@ -12,9 +12,10 @@
 #include "internal.h"
 
 enum {
-    REQUEST_MS = 1000, /* for a request's end */
-    TURN_MS = 10000,   /* for the turn of a request that somebody waits for */
-    STUCK_MS = 1000,   /* in which a controller must have ended what was cancelled */
+    US_ENGLISH = 0x0409, /* where a device did not tell its languages */
+    REQUEST_MS = 1000,   /* for a request's end */
+    TURN_MS = 10000,     /* for the turn of a request that somebody waits for */
+    STUCK_MS = 1000,     /* in which a controller must have ended what was cancelled */
 };
 
 static const struct bb_usb_host_ops *ops_of(const struct bb_usb_host *host)
@@ -413,12 +414,13 @@ int bb_usb_clear_halt(struct bb_usb_endpoint *endpoint)
 int bb_usb_string(struct bb_usb_device *device, unsigned index, char *text, size_t size)
 {
     uint8_t data[255];
+    unsigned language = bb_usb_of(device)->language;
     *text = '\0';
     if (!index)
         return 0;
     int got = bb_usb_control(device, BB_USB_IN, BB_USB_GET_DESCRIPTOR,
                              BB_USB_STRING_DESCRIPTOR << 8 | (index & 0xff),
-                             bb_usb_of(device)->language, data, sizeof(data));
+                             language ? language : US_ENGLISH, data, sizeof(data));
     if (got < 0)
         return got;
     if (got < 2 || data[0] < 2 || data[1] != BB_USB_STRING_DESCRIPTOR)
