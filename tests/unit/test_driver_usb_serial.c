@@ -1,0 +1,398 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* console/usb_serial on the models of an FT232 and of a CDC ACM modem. */
+#include "harness.h"
+
+#include <string.h>
+
+#include <busbar/console.h>
+#include <busbar/log.h>
+#include <busbar/poll.h>
+
+#include <tests/models/boards.h>
+#include <tests/models/usb_serial.h>
+#include <tests/models/usb_soft_host.h>
+
+extern int bb_fault_at;
+
+static struct model_usb_serial serial;
+
+static struct bb_console *find(void)
+{
+    struct bb_console *console = bb_console_first();
+    while (console && strcmp(console->face.device->driver->name, "console/usb_serial") != 0)
+        console = bb_console_next(console);
+    return console;
+}
+
+static bool is_there(void *context)
+{
+    (void)context;
+    return find();
+}
+
+static bool is_away(void *context)
+{
+    (void)context;
+    return !find();
+}
+
+static struct bb_console *plug(void)
+{
+    usb_plug(&soft_host.sockets[0], &serial.usb);
+    (void)bb_wait(is_there, NULL, 20 * BB_SEC);
+    bb_sleep(100 * BB_MSEC);
+    return find();
+}
+
+static struct bb_console *prepare(void (*init)(struct model_usb_serial *serial), const char *words)
+{
+    soft_host_prepare(1);
+    init(&serial);
+    boot(words);
+    struct bb_console *console = plug();
+    assert_non_null(console);
+    serial.sent_size = 0;
+    return console;
+}
+
+static void type(void *context, const struct bb_face *console, char c)
+{
+    if (strcmp(console->device->driver->name, "console/usb_serial") == 0) {
+        model_usb_serial_type(&serial, &c, 1);
+        bb_sleep(10 * BB_MSEC);
+    } else {
+        board_type(context, console, c);
+    }
+}
+
+static void conforms(void (*init)(struct model_usb_serial *serial))
+{
+    struct bb_console *console = prepare(init, NULL);
+    assert_int_equal(serial.baud, 115384 * serial.ftdi + 115200 * !serial.ftdi);
+    assert_int_equal(serial.data_bits, 8);
+    assert_int_equal(serial.stop_bits, 1);
+    assert_true(serial.dtr && serial.rts);
+    conform(type);
+    bb_console_flush();
+    bb_sleep(BB_SEC);
+    const char *last = "still here\r\n";
+    serial.sent[serial.sent_size] = 0;
+    assert_non_null(strstr(serial.sent, last));
+    const struct bb_console_ops *ops = console->face.ops;
+    assert_true(ops->idle(console));
+}
+
+static void test_ftdi(void **state)
+{
+    (void)state;
+    conforms(model_usb_ftdi_init);
+}
+
+static void test_acm(void **state)
+{
+    (void)state;
+    conforms(model_usb_acm_init);
+}
+
+/* All speeds are within 3 % of what was asked for, or refused. */
+static void test_speeds(void **state)
+{
+    static const uint32_t speeds[] = {184,     300,     1200,    9600,   19200,  38400,
+                                      57600,   115200,  230400,  250000, 460800, 921600,
+                                      1000000, 1500000, 2000000, 3000000};
+    static const uint32_t wrong[] = {0, 1, 50, 2500000, 2800000, 3200000, UINT32_MAX};
+    (void)state;
+    struct bb_console *console = prepare(model_usb_ftdi_init, "usb_serial.baud=9600");
+    assert_int_equal(serial.baud, 9600);
+    for (unsigned i = 0; i < BB_ARRAY_SIZE(speeds); i++) {
+        struct bb_console_line line = {speeds[i], 7, 2, BB_PARITY_EVEN};
+        assert_int_equal(bb_console_set_line(console, &line), 0);
+        uint32_t off = serial.baud > speeds[i] ? serial.baud - speeds[i] : speeds[i] - serial.baud;
+        assert_true(off * 100ull <= speeds[i] * 3ull);
+    }
+    assert_int_equal(serial.data_bits, 7);
+    assert_int_equal(serial.stop_bits, 2);
+    assert_int_equal(serial.parity, 2);
+    for (unsigned i = 0; i < BB_ARRAY_SIZE(wrong); i++) {
+        struct bb_console_line line = {wrong[i], 8, 1, BB_PARITY_NONE};
+        assert_int_equal(bb_console_set_line(console, &line), -EINVAL);
+    }
+    struct bb_console_line line = {9600, 6, 1, BB_PARITY_NONE};
+    assert_int_equal(bb_console_set_line(console, &line), -EINVAL);
+}
+
+static void test_acm_without_line(void **state)
+{
+    (void)state;
+    soft_host_prepare(1);
+    model_usb_acm_init(&serial);
+    serial.no_line_coding = true;
+    boot(NULL);
+    struct bb_console *console = plug();
+    assert_non_null(console);
+    struct bb_console_line line = {9600, 8, 1, BB_PARITY_NONE};
+    assert_int_equal(bb_console_set_line(console, &line), -EINVAL);
+    serial.no_line_coding = false;
+    assert_int_equal(bb_console_set_line(console, &line), 0);
+    assert_int_equal(serial.baud, 9600);
+}
+
+/* More than the ring holds, as fast as it goes. */
+static void test_output(void **state)
+{
+    static char text[30000];
+    (void)state;
+    struct bb_console *console = prepare(model_usb_acm_init, NULL);
+    for (size_t i = 0; i < sizeof text; i++)
+        text[i] = (char)('a' + i % 26);
+    for (size_t done = 0; done < sizeof text;) {
+        int taken = bb_console_write(console, text + done, sizeof text - done);
+        assert_true(taken >= 0);
+        done += (size_t)taken;
+        if (!taken)
+            bb_sleep(BB_MSEC);
+    }
+    bb_sleep(BB_SEC);
+    assert_int_equal(serial.sent_size, sizeof text);
+    assert_memory_equal(serial.sent, text, sizeof text);
+}
+
+static void test_deaf(void **state)
+{
+    static char text[8192];
+    (void)state;
+    struct bb_console *console = prepare(model_usb_ftdi_init, NULL);
+    serial.deaf = true;
+    memset(text, 'x', sizeof text);
+    int taken = bb_console_write(console, text, sizeof text);
+    assert_int_equal(taken, 4096);
+    bb_sleep(5 * BB_SEC);
+    assert_int_equal(bb_console_write(console, text, sizeof text), 0);
+    serial.deaf = false;
+    bb_sleep(2 * BB_SEC);
+    assert_int_equal(serial.sent_size, 4096);
+    assert_true(bb_console_write(console, text, 10) == 10);
+}
+
+static void reads_text(struct bb_console *console, size_t size)
+{
+    static char text[256], got[512];
+    for (size_t i = 0; i < size; i++)
+        text[i] = (char)(i * 5 + 1);
+    model_usb_serial_type(&serial, text, size);
+    bb_sleep(200 * BB_MSEC);
+    assert_int_equal(bb_console_read(console, got, sizeof got), size);
+    assert_memory_equal(got, text, size);
+}
+
+/* Packets of every length, with the two bytes in front of each. */
+static void test_input(void **state)
+{
+    (void)state;
+    struct bb_console *console = prepare(model_usb_ftdi_init, NULL);
+    for (size_t size = 1; size <= 256; size++)
+        reads_text(console, size);
+    assert_int_equal(console->lost, 0);
+    serial.line_status = 0x02;
+    bb_sleep(200 * BB_MSEC);
+    char text[32];
+    char name[64];
+    (void)bb_format(name, sizeof name, "%s.line_errors", console->face.device->name);
+    (void)bb_value_text(bb_value_find(name), text, sizeof text);
+    assert_string_equal(text, "1");
+}
+
+static void test_acm_input(void **state)
+{
+    (void)state;
+    struct bb_console *console = prepare(model_usb_acm_init, NULL);
+    for (size_t size = 1; size <= 256; size++)
+        reads_text(console, size);
+}
+
+/* ---- What goes wrong ---- */
+
+static void test_errors(void **state)
+{
+    static const enum usb_fault_kind kinds[] = {USB_FAULT_STALL, USB_FAULT_SILENT,
+                                                USB_FAULT_LOST_ACK, USB_FAULT_TOGGLE};
+    (void)state;
+    struct bb_console *console = prepare(model_usb_ftdi_init, NULL);
+    for (unsigned i = 0; i < BB_ARRAY_SIZE(kinds); i++) {
+        uint32_t count = kinds[i] == USB_FAULT_SILENT ? 3 : 1;
+        usb_fault(&serial.usb, 0x81, 1, count, kinds[i]);
+        reads_text(console, 100);
+        memset(serial.usb.faults, 0, sizeof serial.usb.faults);
+        usb_fault(&serial.usb, 0x02, 1, count, kinds[i]);
+        serial.sent_size = 0;
+        assert_int_equal(bb_console_write(console, "once and for all", 16), 16);
+        bb_sleep(300 * BB_MSEC);
+        assert_int_equal(serial.sent_size, 16); /* neither lost nor sent twice */
+        memset(serial.usb.faults, 0, sizeof serial.usb.faults);
+    }
+}
+
+static void test_fails_for_ever(void **state)
+{
+    (void)state;
+    struct bb_console *console = prepare(model_usb_ftdi_init, NULL);
+    usb_fault(&serial.usb, 0x02, 1, USB_FOR_EVER, USB_FAULT_SILENT);
+    assert_int_equal(bb_console_write(console, "gone", 4), 4);
+    bb_sleep(10 * BB_SEC);
+    assert_int_equal(bb_console_write(console, "gone", 4), -EIO);
+    const struct bb_console_ops *ops = console->face.ops;
+    assert_true(ops->idle(console));
+    assert_int_equal(logged("its transfers fail"), 1);
+}
+
+static void test_unplug(void **state)
+{
+    (void)state;
+    struct bb_console *console = prepare(model_usb_ftdi_init, NULL);
+    bb_face_get(&console->face);
+    assert_int_equal(bb_console_write(console, "in flight", 9), 9);
+    usb_unplug(&serial.usb);
+    assert_int_equal(bb_wait(is_away, NULL, 10 * BB_SEC), 0);
+    struct bb_console_line line = {9600, 8, 1, BB_PARITY_NONE};
+    assert_int_equal(bb_console_write(console, "x", 1), -ENODEV);
+    assert_int_equal(bb_console_set_line(console, &line), -ENODEV);
+    bb_print(BB_WARNING, "the log goes on");
+    bb_face_put(&console->face);
+    for (unsigned i = 0; i < 20; i++) {
+        model_usb_acm_init(&serial);
+        console = plug();
+        assert_non_null(console);
+        assert_int_equal(bb_console_write(console, "again", 5), 5);
+        bb_sleep(100 * BB_MSEC);
+        assert_true(serial.sent_size >= 5);
+        usb_unplug(&serial.usb);
+        assert_int_equal(bb_wait(is_away, NULL, 10 * BB_SEC), 0);
+    }
+    assert_int_equal(soft_host.host->slots.taken, 0);
+}
+
+struct script {
+    void (*init)(struct model_usb_serial *serial);
+    enum usb_fault_kind kind;
+    uint32_t at;
+};
+
+enum { HIT, PAST };
+
+static int run_script(void *context)
+{
+    const struct script *script = context;
+    soft_host_prepare(1);
+    script->init(&serial);
+    boot(NULL);
+    usb_fault(&serial.usb, USB_EVERY_PIPE, script->at, script->kind == USB_FAULT_SILENT ? 3 : 1,
+              script->kind);
+    struct bb_console *console = plug();
+    if (console) {
+        (void)bb_console_write(console, "text", 4);
+        model_usb_serial_type(&serial, "input", 5);
+        bb_sleep(500 * BB_MSEC);
+    }
+    bool past = serial.usb.socket && serial.usb.transactions < script->at;
+    usb_unplug(&serial.usb);
+    bb_sleep(2 * BB_SEC);
+    if (find() || soft_host.in_flight)
+        return 98;
+    script->init(&serial);
+    console = plug();
+    if (!console)
+        return 97;
+    serial.sent_size = 0;
+    (void)bb_console_write(console, "text", 4);
+    bb_sleep(100 * BB_MSEC);
+    return serial.sent_size != 4 ? 96 : past ? PAST : HIT;
+}
+
+static void run_scripts(void (*init)(struct model_usb_serial *serial), enum usb_fault_kind kind)
+{
+    for (uint32_t at = 1; at < 500; at++) {
+        struct script script = {init, kind, at};
+        int result = run_child(run_script, &script);
+        if (result == PAST) {
+            assert_true(at > 20);
+            return;
+        }
+        if (result != HIT)
+            fail_msg("fault %u at transaction %u: %d", kind, at, result);
+    }
+    fail_msg("there is no end");
+}
+
+static void test_ftdi_at_each(void **state)
+{
+    (void)state;
+    run_scripts(model_usb_ftdi_init, USB_FAULT_UNPLUG);
+    run_scripts(model_usb_ftdi_init, USB_FAULT_STALL);
+    run_scripts(model_usb_ftdi_init, USB_FAULT_SILENT);
+}
+
+static void test_acm_at_each(void **state)
+{
+    (void)state;
+    run_scripts(model_usb_acm_init, USB_FAULT_UNPLUG);
+    run_scripts(model_usb_acm_init, USB_FAULT_UNPLUG_AFTER);
+    run_scripts(model_usb_acm_init, USB_FAULT_STALL);
+    run_scripts(model_usb_acm_init, USB_FAULT_SILENT);
+}
+
+struct fault {
+    void (*init)(struct model_usb_serial *serial);
+    int at;
+};
+
+static int run_fault(void *context)
+{
+    const struct fault *fault = context;
+    soft_host_prepare(1);
+    fault->init(&serial);
+    boot(NULL);
+    bb_fault_at = fault->at;
+    (void)plug();
+    bool hit = bb_fault_at == 0;
+    bb_fault_at = 0;
+    usb_unplug(&serial.usb);
+    bb_sleep(2 * BB_SEC);
+    fault->init(&serial);
+    return soft_host.in_flight || !plug() ? 99 : hit ? HIT : PAST;
+}
+
+static void run_faults(void (*init)(struct model_usb_serial *serial))
+{
+    for (int at = 1; at < 100; at++) {
+        struct fault fault = {init, at};
+        int result = run_child(run_fault, &fault);
+        if (result == PAST) {
+            assert_true(at > 5);
+            return;
+        }
+        if (result != HIT)
+            fail_msg("acquisition %d: %d", at, result);
+    }
+    fail_msg("there is no end");
+}
+
+static void test_acquisitions(void **state)
+{
+    (void)state;
+    run_faults(model_usb_ftdi_init);
+    run_faults(model_usb_acm_init);
+}
+
+int main(void)
+{
+    static const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_ftdi),        cmocka_unit_test(test_acm),
+        cmocka_unit_test(test_speeds),      cmocka_unit_test(test_acm_without_line),
+        cmocka_unit_test(test_output),      cmocka_unit_test(test_deaf),
+        cmocka_unit_test(test_input),       cmocka_unit_test(test_acm_input),
+        cmocka_unit_test(test_errors),      cmocka_unit_test(test_fails_for_ever),
+        cmocka_unit_test(test_unplug),      cmocka_unit_test(test_ftdi_at_each),
+        cmocka_unit_test(test_acm_at_each), cmocka_unit_test(test_acquisitions),
+    };
+    return run_apart(tests, BB_ARRAY_SIZE(tests));
+}
