@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Block devices: requests one by one and in batches, what must be refused, waiting. Only the disk
- * that the parameter `conformance.scratch` names is written to.
+ * Block devices: requests one by one and in batches, what must be refused, waiting. Only a
+ * disk that a parameter `conformance.scratch` names is written to.
  */
 #include "conformance.h"
 
@@ -197,17 +197,24 @@ static void check_writes(struct conformance *run, struct bb_block *block)
              "the old contents can be written again");
 }
 
+static bool is_scratch(const char *name)
+{
+    const char *scratch;
+    for (size_t i = 0; (scratch = bb_param_get_at("conformance.scratch", i)); i++)
+        if (strcmp(scratch, name) == 0)
+            return true;
+    return false;
+}
+
 static void run_block(struct conformance *run, struct bb_face *face)
 {
     struct bb_block *block = bb_container_of(face, struct bb_block, face);
-    const char *scratch = bb_param_get("conformance.scratch");
 
     check_limits(run, block);
     check_refusals(run, block);
     check_reads(run, block);
     check_arm(run, block);
-    if (block->features & BB_BLOCK_READ_ONLY || !scratch ||
-        strcmp(scratch, face->device->name) != 0)
+    if (block->features & BB_BLOCK_READ_ONLY || !is_scratch(face->device->name))
         bb_skip(run, "it is not said that it may be written to");
     else
         check_writes(run, block);

@@ -259,7 +259,9 @@ def boot_cases():
     return cases
 
 
-SCRATCH = 16 << 20  # bytes of the disk that it may write to
+SCRATCH = 16 << 20  # bytes of the disks that it may write to
+CONFORMANCE_USB = [("keyboard", 0), ("mouse", 0), ("tablet", 0), ("serial", 0),
+                   ("storage", SCRATCH)]
 VERDICT = r"^(\d+) passed, (\d+) failed"
 CHECKED = r"\b(\w+ of \w+/\w+): [1-9]\d* passed"
 
@@ -287,10 +289,11 @@ def conformance_cases():
         linked = {driver.name for driver in platform.drivers}
         disk = platform.qemu.disk if platform.qemu else "block/host_file" in linked
         net = bool(platform.qemu and platform.qemu.network)
-        machine = run.Machine(platform.name, app, net=net,
-                              append="conformance.scratch=disk0" if disk else "")
+        sticks = CONFORMANCE_USB if platform.qemu and platform.qemu.usb_ports else []
+        scratch = [f"conformance.scratch=disk{i}" for i in range(bool(disk) + bool(sticks))]
+        machine = run.Machine(platform.name, app, net=net, append=" ".join(scratch))
         boot = Boot(platform.name, machine, [("expect", VERDICT)], timeout=180, exit_status=0,
-                    disks=[SCRATCH] if disk else [])
+                    disks=[SCRATCH] if disk else [], usb=sticks)
         case = boot_case("conformance", boot)
         play_case = case.run
 
