@@ -157,6 +157,7 @@ static void reset_ended(struct bb_usb_hub *hub, struct bb_usb_port *port)
             return;
         }
         port->why = "its reset does not end";
+        port->fatal = true; /* another one must not begin before */
     } else if (hub->seen & BB_USB_PORT_ENABLE) {
         port->speed = hub->seen & BB_USB_PORT_LOW_SPEED    ? BB_USB_LOW
                       : hub->seen & BB_USB_PORT_HIGH_SPEED ? BB_USB_HIGH
