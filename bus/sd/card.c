@@ -80,11 +80,24 @@ static bool ask_status(struct bb_sd *sd, struct bb_sd_command *command)
     return true;
 }
 
+static int error_of(uint32_t status)
+{
+    if (!(status & WRONG))
+        return 0;
+    return status & PROTECTED ? -EROFS : status & REFUSED ? -EINVAL : -EIO;
+}
+
+static int take_moved(struct bb_sd *sd, const struct bb_sd_command *command, int error)
+{
+    (void)sd;
+    return error ? error : error_of(command->reply[0]);
+}
+
 static int status_of(const struct bb_sd_command *command)
 {
     uint32_t status = command->reply[0], state = status >> STATE_SHIFT & STATE_MASK;
     if (status & WRONG)
-        return status & PROTECTED ? -EROFS : status & REFUSED ? -EINVAL : -EIO;
+        return error_of(status);
     if (state == TRANSFER)
         return status & READY ? 0 : AGAIN_AFTER(1);
     return state == PROGRAMMING || state == RECEIVING ? AGAIN_AFTER(1) : -EIO;
@@ -125,7 +138,7 @@ static const struct bb_sd_script reading = {
     .steps =
         (const struct bb_sd_step[]){
             {SET_BLOCK_COUNT, BB_SD_R1, .prepare = count_blocks},
-            {READ_SINGLE, BB_SD_R1, .prepare = move_data},
+            {READ_SINGLE, BB_SD_R1, false, move_data, take_moved},
             {STOP, BB_SD_R1, false, stop, take_stop_read},
             {.index = LAST},
         },
@@ -135,7 +148,7 @@ static const struct bb_sd_script writing = {
     .steps =
         (const struct bb_sd_step[]){
             {SET_BLOCK_COUNT, BB_SD_R1, .prepare = count_blocks},
-            {WRITE_SINGLE, BB_SD_R1, .prepare = move_data},
+            {WRITE_SINGLE, BB_SD_R1, false, move_data, take_moved},
             {STOP, BB_SD_R1B, .prepare = stop},
             {SEND_STATUS, BB_SD_R1, false, ask_status, take_written},
             {.index = LAST},

@@ -34,7 +34,7 @@ enum { /* commands; A: after CMD55 */
 
 enum { /* card status (4.10.1) */
        OUT_OF_RANGE = 1u << 31,
-       WRONG = 0xfdf98008u,   /* every bit that reports an error; 25, locked, is a state */
+       WRONG = BB_SD_WRONG,
        REFUSED = 0xfc000000u, /* of these: address, length, order or protection are wrong */
        PROTECTED = 1u << 26,
        LOCKED = 1u << 25,

@@ -110,6 +110,11 @@ static struct bcm2835_sdhost *chip_of(struct bb_sd *sd)
     return bb_container_of(sd, struct bcm2835_sdhost, sd);
 }
 
+static uint32_t fill(const struct bcm2835_sdhost *chip)
+{
+    return bb_read32(&chip->regs, SDEDM) >> EDM_FILL_SHIFT & EDM_FILL;
+}
+
 /* ---- DMA ---- */
 
 /* Whole cache lines, so that nothing else of the program is in them. */
@@ -149,13 +154,32 @@ static void end_dma(struct bcm2835_sdhost *chip)
     chip->dma = false;
 }
 
+/* The machine for data back to its start. What the FIFO still has is of no use to anybody. */
+static void halt(const struct bcm2835_sdhost *chip)
+{
+    const struct bb_regs *regs = &chip->regs;
+    bb_write32(regs, SDHCFG, chip->config);
+    bb_write32(regs, SDCMD, 0);
+    bb_write32(regs, SDHBCT, 0);
+    bb_write32(regs, SDHBLC, 0);
+    for (unsigned i = 0; i < FIFO && fill(chip); i++)
+        (void)bb_read32(regs, SDDATA);
+    uint32_t edm = bb_read32(regs, SDEDM) & ~(uint32_t)EDM_THRESHOLDS_MASK;
+    bb_write32(regs, SDEDM, edm | EDM_THRESHOLDS | EDM_FORCE_DATA_MODE);
+    bb_write32(regs, SDHSTS, STS_ALL);
+}
+
 static void done(struct bcm2835_sdhost *chip, int error)
 {
+    bool refused = chip->command->block_size && bb_sd_is_refused(chip->command);
     if (chip->dma)
         end_dma(chip);
     chip->command = NULL;
     bb_timer_event_cancel(&chip->ending);
-    bb_write32(&chip->regs, SDHCFG, chip->config);
+    if (error || refused)
+        halt(chip);
+    else
+        bb_write32(&chip->regs, SDHCFG, chip->config);
     bb_sd_done(&chip->sd, error);
 }
 
@@ -169,11 +193,6 @@ static int error_of(uint32_t status)
 }
 
 /* ---- Data ---- */
-
-static uint32_t fill(const struct bcm2835_sdhost *chip)
-{
-    return bb_read32(&chip->regs, SDEDM) >> EDM_FILL_SHIFT & EDM_FILL;
-}
 
 /* Segments are multiples of a block, the FIFO's portions are not longer than what is left of it. */
 static uint32_t *place(const struct bcm2835_sdhost *chip)
@@ -304,7 +323,7 @@ static void answered(struct bcm2835_sdhost *chip, struct bb_sd_command *command)
     if (failed && !error)
         error = -EIO;
     take_reply(chip, command);
-    if (error || !command->block_size) {
+    if (error || !command->block_size || bb_sd_is_refused(command)) {
         done(chip, error);
         return;
     }
@@ -371,24 +390,14 @@ static void look_again(struct bb_timer_event *event)
     bb_sd_work(&bb_container_of(event, struct bcm2835_sdhost, ending)->sd);
 }
 
-/* What the FIFO still has is of no use to anybody. */
 static void sdhost_stop(struct bb_sd *sd)
 {
     struct bcm2835_sdhost *chip = chip_of(sd);
-    const struct bb_regs *regs = &chip->regs;
     if (chip->dma)
         end_dma(chip);
     chip->command = NULL;
     bb_timer_event_cancel(&chip->ending);
-    bb_write32(regs, SDHCFG, chip->config);
-    bb_write32(regs, SDCMD, 0);
-    bb_write32(regs, SDHBCT, 0);
-    bb_write32(regs, SDHBLC, 0);
-    for (unsigned i = 0; i < FIFO && fill(chip); i++)
-        (void)bb_read32(regs, SDDATA);
-    uint32_t edm = bb_read32(regs, SDEDM) & ~(uint32_t)EDM_THRESHOLDS_MASK;
-    bb_write32(regs, SDEDM, edm | EDM_THRESHOLDS | EDM_FORCE_DATA_MODE);
-    bb_write32(regs, SDHSTS, STS_ALL);
+    halt(chip);
 }
 
 static void sdhost_set_bus(struct bb_sd *sd, const struct bb_sd_bus *bus)

@@ -144,9 +144,10 @@ static void end_dma(struct sdhci *chip)
 
 static void done(struct sdhci *chip, int error)
 {
+    bool refused = chip->command->block_size && bb_sd_is_refused(chip->command);
     if (chip->dma)
         end_dma(chip);
-    if (error)
+    if (error || refused)
         (void)reset(chip, RESET_COMMAND | RESET_DATA);
     chip->command = NULL;
     bb_sd_done(&chip->sd, error);
@@ -249,6 +250,10 @@ static void advance(struct sdhci *chip)
         chip->replied = true;
         if (command->answer != BB_SD_NO_ANSWER)
             take_reply(chip, command);
+        if (command->block_size && bb_sd_is_refused(command)) {
+            done(chip, 0);
+            return;
+        }
         chip->dma = command->block_size && start_dma(chip);
     }
     if (!error && chip->replied && command->block_size)

@@ -23,7 +23,8 @@
 
 #include <busbar/block.h>
 
-enum { BB_SD_BLOCK = 512 }; /* bytes of a block of data, whatever the card */
+enum { BB_SD_BLOCK = 512 };     /* bytes of a block of data, whatever the card */
+#define BB_SD_WRONG 0xfdf98008u /* bits of the card status (4.10.1) that report an error */
 
 /* What answers a command (section 4.9); BB_SD_R1B holds DAT0 low while the card is busy. R2 has 136
  * bits; R3 is without CRC and index. */
@@ -148,6 +149,12 @@ void bb_sd_detach(struct bb_sd *sd);
 /* The command has ended: 0, and its reply is there; -ETIMEDOUT: no answer, or data late; -EPROTO: a
  * CRC, end bit or index is wrong; -EIO: the controller failed. Ignored when none is under way. */
 void bb_sd_done(struct bb_sd *sd, int error);
+/* Whether the card's answer to a command with data says that none will move. Then the controller
+ * makes its data lines idle, and the command ends with 0: the reply has the reason. */
+static inline bool bb_sd_is_refused(const struct bb_sd_command *command)
+{
+    return command->reply[0] & BB_SD_WRONG;
+}
 /* What the work behind the interrupt calls: look(), and whoever waits is told. */
 void bb_sd_work(struct bb_sd *sd);
 /* A card came or went. */

@@ -168,7 +168,8 @@ static void write_cards(const struct pi_options *options)
     tree_close();
     write_device("mmc@7e300000", "brcm,bcm2835-sdhci", 0x7e300000, 0x100, 2, 30);
     tree_cells("clocks", PHANDLE_CPRMAN, CPRMAN_EMMC);
-    tree_cells("pinctrl-0", options->arasan ? PHANDLE_EMMC_48 : PHANDLE_EMMC_34);
+    bool pins = options->arasan && !options->wireless_pins;
+    tree_cells("pinctrl-0", pins ? PHANDLE_EMMC_48 : PHANDLE_EMMC_34);
     tree_cells("bus-width", 4);
     if (options->arasan && !options->no_dma)
         tree_cells("dmas", PHANDLE_DMA, DREQ_EMMC);

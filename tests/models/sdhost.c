@@ -265,7 +265,7 @@ static void start_command(struct model_sdhost *host)
     if (answer.garbled || answer.unchecked)
         fail(host, S_CRC7);
     if (word & (READS | WRITES) && !answer.garbled)
-        start_data(host, card);
+        start_data(host, card); /* whatever the card says of it */
     if (word & BUSYWAIT && !answer.garbled)
         world_at(&host->busy, host->command_end);
 }
