@@ -495,22 +495,30 @@ static void put_together(uint32_t code, uint8_t rows[BB_FONT_HEIGHT])
         rows[i + lower] |= mark[i];
 }
 
+/* A glyph of its own; marks are none: they are parts. */
+static const uint8_t *find_whole(uint32_t code)
+{
+    return code >= 0x300 && code < 0x370 ? NULL : find(code);
+}
+
 bool bb_font_has(uint32_t code)
 {
     return (code >= FIRST && code <= LAST) || is_marked(code) || bb_font_is_box(code) ||
-           (code < 0x10000 && find(code));
+           find_whole(code);
 }
 
 const uint8_t *bb_font_rows(uint32_t code, uint8_t scratch[BB_FONT_HEIGHT])
 {
-    const uint8_t *rows = is_marked(code) || bb_font_is_box(code) ? NULL : find(code);
-    if (rows)
-        return rows;
-    if (is_marked(code))
+    if (code >= FIRST && code <= LAST)
+        return glyphs[code - FIRST];
+    if (is_marked(code)) {
         put_together(code, scratch);
-    else if (bb_font_is_box(code))
+        return scratch;
+    }
+    if (bb_font_is_box(code)) {
         bb_font_box(code, scratch);
-    else
-        return find(BB_FONT_REPLACEMENT);
-    return scratch;
+        return scratch;
+    }
+    const uint8_t *rows = find_whole(code);
+    return rows ? rows : find(BB_FONT_REPLACEMENT);
 }

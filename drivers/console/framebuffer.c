@@ -5,6 +5,8 @@
  * from the display, and a burst of lines costs one drawing. Where interrupts are off nobody may
  * come back to draw (a panic): then it is drawn at once.
  */
+#include <string.h>
+
 #include <busbar/arch.h>
 #include <busbar/console.h>
 #include <busbar/display.h>
@@ -33,7 +35,6 @@ struct framebuffer {
     size_t memory_size;
     uint32_t colours[16];
     uint32_t cursor_row; /* where the cursor is drawn */
-    uint32_t log_end;    /* messages before this one were shown while there was no screen */
     uint64_t drawn_at;
     struct bb_work draw_soon;
     struct bb_timer_event draw_later;
@@ -199,21 +200,22 @@ static void print(struct framebuffer *self, const char *text, size_t size)
     }
 }
 
-/* The first who writes finds the log of the time before. */
-static void begin(struct framebuffer *self)
+/* The first who writes finds the log of the time before, up to the message that is written now. */
+static void begin(struct framebuffer *self, const char *data, size_t size)
 {
-    struct bb_log_entry entry = {.sequence = 0};
+    struct bb_log_entry entry;
     char text[sizeof(entry.text) + 24];
     self->begun = true;
     clear(self);
-    for (uint32_t at = 0; bb_log_read(at, &entry) && entry.sequence < self->log_end;
-         at = entry.sequence + 1) {
+    for (uint32_t at = 0; bb_log_read(at, &entry); at = entry.sequence + 1) {
         uint64_t us = entry.time / BB_USEC;
+        size_t length =
+            bb_format(text, sizeof(text), "[%5lu.%06lu] %s\r\n", (unsigned long)(us / 1000000),
+                      (unsigned long)(us % 1000000), entry.text);
+        if (size + 2 == length && memcmp(text, data, size) == 0)
+            return;
         if (entry.level <= bb_log_threshold())
-            print(self, text,
-                  bb_format(text, sizeof(text), "[%5lu.%06lu] %s\r\n",
-                            (unsigned long)(us / 1000000), (unsigned long)(us % 1000000),
-                            entry.text));
+            print(self, text, length);
     }
 }
 
@@ -224,7 +226,7 @@ static int framebuffer_write(struct bb_console *console, const char *data, size_
     if (!self->display->width)
         return -EIO;
     if (!self->begun)
-        begin(self);
+        begin(self, data, taken);
     print(self, data, taken);
     uintptr_t state = bb_arch_irq_save();
     bb_arch_irq_restore(state);
@@ -255,17 +257,6 @@ static void on_input(struct bb_input_listener *listener, const struct bb_input_e
 
 /* ---- Coming and going ---- */
 
-/* Messages that other consoles have shown. Where there is none, the log waits and comes by itself.
- */
-static uint32_t find_log_end(void)
-{
-    struct bb_log_entry entry;
-    uint32_t end = 0;
-    while (bb_console_first() && bb_log_read(end, &entry))
-        end = entry.sequence + 1;
-    return end;
-}
-
 static void give_name(struct framebuffer *self)
 {
     struct bb_device *device = &self->device;
@@ -292,7 +283,6 @@ static int framebuffer_probe(struct bb_device *device)
     self->draw_later = (struct bb_timer_event){.run = draw_later, .device = device};
     self->client.changed = changed;
     self->display->client = &self->client;
-    self->log_end = find_log_end();
     self->listener.event = on_input;
     bb_input_listen(&self->listener);
     give_name(self);
