@@ -9,15 +9,15 @@
  * packet. A piece ends with one interrupt, and the core takes NAKs of control and bulk endpoints by
  * itself. Who has waited longest has the next channel.
  *
- * An emulated core goes on to ask the endpoint of a channel that was disabled, in the words that
- * are then in the registers: so these say that nothing is to be read, and the channel is left alone
- * for a while.
+ * An emulated core (QEMU's, which has no PHY of any kind) dies of what it still has to do for a
+ * device that is gone. So it gets nothing that it would not have done at once: packet by packet
+ * what it would serve slowly, and bulk endpoints as interrupt ones, whose NAK halts the channel.
  */
 #include <busbar/log.h>
 
 #include "dwc2_core.h"
 
-enum { QUIET_TIME = BB_MSEC, HALT_TIME = 8 * BB_MSEC, TURN = 2 * BB_MSEC };
+enum { HALT_TIME = 8 * BB_MSEC, TURN = 2 * BB_MSEC };
 enum { RESET_TIME = 60 * BB_MSEC, ENABLE_TIME = 5 * BB_MSEC };
 enum { LAST_START = 3 }; /* microframe of a frame */
 
@@ -130,7 +130,7 @@ static void channel_halted(struct dwc2 *chip, struct channel *channel)
     int verdict = PIECE_AGAIN;
     bool is_short = count(chip, channel, transfer, events & EVENT_DONE);
     if (!was_halting || events & ~(uint32_t)(EVENT_HALTED | EVENT_NAK | EVENT_ACK | EVENT_NYET))
-        verdict = judge(channel, transfer, events, &due);
+        verdict = judge(chip, channel, transfer, events, &due);
     if (verdict == PIECE_DONE && transfer->actual > transfer->length) {
         transfer->actual = transfer->length;
         verdict = -EOVERFLOW;
@@ -139,8 +139,9 @@ static void channel_halted(struct dwc2 *chip, struct channel *channel)
 
     channel->transfer = NULL;
     job->channel = NULL;
-    if (was_halting && !(events & EVENT_DONE))
-        set_quiet(chip, channel);
+    if (was_halting && channel->answered && !(events & ~(uint32_t)EVENT_HALTED) &&
+        transfer->endpoint->type == BB_USB_BULK)
+        set_lost(chip, channel);
     else
         set_free(chip, channel);
     if (verdict < 0 || over)
@@ -157,6 +158,16 @@ static void channel_halted(struct dwc2 *chip, struct channel *channel)
         (void)next_interval(transfer->endpoint);
 }
 
+/* A channel that was LOST has halted at last. */
+static void find_again(struct dwc2 *chip, struct channel *channel)
+{
+    channel->events = 0;
+    if (channel->state != LOST)
+        return;
+    chip->lost--;
+    set_free(chip, channel);
+}
+
 static void run_work(struct bb_work *work)
 {
     struct dwc2 *chip = bb_container_of(work, struct dwc2, work);
@@ -166,6 +177,8 @@ static void run_work(struct bb_work *work)
         struct channel *channel = &chip->channels[__builtin_ctz(halted)];
         if (channel->transfer)
             channel_halted(chip, channel);
+        else
+            find_again(chip, channel);
     }
     schedule(chip);
     while ((transfer = pop(&chip->ended))) {
@@ -191,35 +204,25 @@ static void halt(struct dwc2 *chip, struct channel *channel)
     bb_arch_irq_restore(state);
 }
 
-/* Looks at channels that are on the way to be free. The time at which to look again. */
+/* Looks at channels that are to halt. The time at which to look again. */
 static uint64_t settle(struct dwc2 *chip)
 {
     uint64_t now = bb_time(), next = BB_FOREVER;
     for (uint32_t left = chip->unsettled; left; left &= left - 1) {
         struct channel *channel = &chip->channels[__builtin_ctz(left)];
-        uint64_t due = channel->since + (channel->state == HALTING ? HALT_TIME : QUIET_TIME);
+        uint64_t due = channel->since + HALT_TIME;
         if (now < due) {
             next = due < next ? due : next;
             continue;
         }
-        uint32_t events = get_channel(chip, channel, HCINT);
-        if (channel->state == HALTING) {
-            if (get_channel(chip, channel, HCCHAR) & CHAR_ENABLE) {
-                recover(chip, "a channel did not halt");
-                return BB_FOREVER;
-            }
-            channel->events |= events;
+        if (get_channel(chip, channel, HCCHAR) & CHAR_ENABLE) {
+            recover(chip, "a channel did not halt");
+            return BB_FOREVER;
+        }
+        channel->events |= get_channel(chip, channel, HCINT) & EVENTS;
+        put_channel(chip, channel, HCINT, EVENTS);
+        if (channel->transfer)
             channel_halted(chip, channel);
-            return now;
-        }
-        put_channel(chip, channel, HCINT, events);
-        if (events & EVENT_NAK && !(events & EVENT_HALTED)) { /* still asked */
-            channel->since = now;
-            next = now + QUIET_TIME < next ? now + QUIET_TIME : next;
-            continue;
-        }
-        put_channel(chip, channel, HCINTMSK, EVENT_HALTED | EVENT_AHB_ERROR);
-        set_free(chip, channel);
     }
     return next;
 }
@@ -307,6 +310,8 @@ static int dwc2_submit(struct bb_usb_host *host, struct bb_usb_transfer *transfe
     transfer->actual = 0;
     if (is_periodic(transfer) && endpoint->host[0] > bb_time())
         wait_until(chip, transfer, endpoint->host[0]);
+    else if (chip->pause && chip->emulated && in && endpoint->type == BB_USB_BULK)
+        wait_until(chip, transfer, bb_time() + chip->pause * BB_USEC);
     else
         make_ready(chip, transfer);
     schedule(chip);
@@ -436,7 +441,7 @@ static void recover(struct dwc2 *chip, const char *why)
     }
     if (error) {
         bb_device_broken(&chip->device, "the core cannot be reset", error);
-        chip->free = 0;
+        chip->free = chip->free_count = 0;
         return;
     }
     set_going(chip);
@@ -476,7 +481,9 @@ static int dwc2_probe(struct bb_device *device)
     if (!error)
         error = bb_publish_u64(device, &chip->resets_value, "resets", "resets", &chip->resets);
     if (!error)
-        error = bb_publish_u32(device, &chip->free_value, "free", "channels", &chip->free);
+        error = bb_publish_u32(device, &chip->free_value, "free", "channels", &chip->free_count);
+    if (!error)
+        error = bb_publish_u32(device, &chip->lost_value, "lost", "channels", &chip->lost);
     if (error)
         return error;
     set_going(chip);
@@ -506,4 +513,6 @@ BB_DRIVER(usb_host, dwc2, .bus = &bb_mmio_bus,
           .match = BB_MATCH({"brcm,bcm2835-usb", &(const uint32_t){AHB_WAIT_FOR_WRITES}},
                             {"snps,dwc2", &(const uint32_t){AHB_BURST_INCR4}}),
           .needs = BB_CLASSES(&bb_class_power_domain, &bb_class_irq),
-          .wants = BB_CLASSES(&bb_class_clock), .probe = dwc2_probe, .remove = dwc2_remove);
+          .wants = BB_CLASSES(&bb_class_clock),
+          .params = BB_PARAMS({"pause", offsetof(struct dwc2, pause), BB_PARAM_U32}),
+          .probe = dwc2_probe, .remove = dwc2_remove);

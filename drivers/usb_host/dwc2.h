@@ -146,7 +146,7 @@ enum channel_state {
     FREE,
     RUNNING,
     HALTING, /* disabled for a cancel, or for others: will halt soon */
-    QUIET,   /* halted by us: left alone for a while */
+    LOST,    /* an emulator may still hold it: until it says that it has halted */
 };
 
 struct channel {
@@ -162,6 +162,7 @@ struct channel {
     uint8_t state;
     uint8_t nyets;   /* in a row */
     bool completing; /* its split: the start is done */
+    bool answered;   /* its device was there when it was started, by all that is known */
     uint64_t since;  /* it was started, disabled, halted */
 };
 
@@ -201,10 +202,16 @@ struct dwc2 {
     uint32_t halted;            /* channels, bit by bit: set by the interrupt */
     uint32_t changes;           /* of the port, as a hub has them, not yet cleared */
     uint32_t most_bytes, most_packets;
-    uint32_t free;      /* channels, bit by bit */
-    uint32_t unsettled; /* HALTING or QUIET */
+    uint32_t free; /* channels, bit by bit */
+    uint32_t free_count;
+    uint32_t unsettled; /* HALTING */
     uint32_t burst;     /* of GAHBCFG */
+    uint32_t lost;      /* how many are LOST */
     uint8_t channel_count;
+    bool emulated; /* it has no PHY of any kind */
+    /* Parameter, microseconds, for emulated cores: bulk IN waits so long, that a stick has read its
+     * disk by then. One that is unplugged while it reads costs a channel for good. */
+    uint32_t pause;
     bool reset_driven; /* the port's reset is on the wire */
     bool resetting;
     struct queue periodic, others; /* ready */
@@ -212,7 +219,7 @@ struct dwc2 {
     struct bb_usb_transfer *waiting; /* by due */
     struct channel channels[MOST_CHANNELS];
     uint64_t resets;
-    struct bb_value resets_value, free_value;
+    struct bb_value resets_value, free_value, lost_value;
 };
 
 static inline struct job *job_of(struct bb_usb_transfer *transfer)

@@ -81,6 +81,7 @@ static inline int size_fifos(struct dwc2 *chip)
 static inline int stop_channels(struct dwc2 *chip)
 {
     int error = 0;
+    chip->free = chip->free_count = chip->unsettled = chip->lost = 0;
     for (unsigned i = 0; i < chip->channel_count; i++) {
         struct channel *channel = &chip->channels[i];
         size_t step = i * (size_t)CHANNEL_STEP;
@@ -90,16 +91,12 @@ static inline int stop_channels(struct dwc2 *chip)
             put(chip, HCCHAR + step, character | CHAR_DISABLE);
             int late = bb_read32_until(&chip->regs, HCCHAR + step, CHAR_ENABLE, 0, 10 * BB_MSEC);
             error = late ? late : error;
-            channel->character = character;
-            set_quiet(chip, channel);
-        } else {
-            set_free(chip, channel);
         }
         put(chip, HCINT + step, EVENTS);
         put(chip, HCSPLT + step, 0);
+        put(chip, HCINTMSK + step, EVENT_HALTED | EVENT_AHB_ERROR);
         channel->shown = 0;
-        if (channel->state == FREE)
-            put(chip, HCINTMSK + step, EVENT_HALTED | EVENT_AHB_ERROR);
+        set_free(chip, channel);
     }
     return error;
 }
@@ -111,6 +108,7 @@ static inline int read_hardware(struct dwc2 *chip)
         return bb_fail(&chip->device, "release of the core", -ENODEV);
     if ((hardware & HW_ARCHITECTURE) != HW_INTERNAL_DMA)
         return bb_fail(&chip->device, "DMA in the core", -ENOTSUP);
+    chip->emulated = !(hardware >> HW_HS_PHY & 3) && !(hardware >> HW_FS_PHY & 3);
     chip->channel_count = (uint8_t)((hardware >> HW_CHANNELS & 0xf) + 1);
     chip->most_bytes = (1u << ((widths & 0xf) + 11)) - 1;
     chip->most_packets = (1u << ((widths >> 4 & 7) + 4)) - 1;

@@ -5,7 +5,9 @@
 
 #include "dwc2.h"
 
-enum { TRIES = 3, MOST_NYETS = 64, NAK_PAUSE = BB_MSEC };
+enum { TRIES = 3, MOST_NYETS = 64 };
+enum { LEAST_PAUSE = 125 * BB_USEC, MOST_PAUSE = 2 * BB_MSEC }; /* after a NAK that halts */
+enum { SMALL = 1536 }; /* bytes: an emulator serves so much packet by packet, and slowly */
 enum { FRAMES = 0x3fff, LAST_COMPLETE = 4 }; /* microframes */
 
 /* What judge() says beside the status that ends a transfer. */
@@ -38,10 +40,14 @@ static inline void show_split(struct dwc2 *chip, struct channel *channel)
 }
 
 /* What goes into HCCHAR and HCSPLT for this endpoint. */
-static inline void address(struct channel *channel, const struct bb_usb_endpoint *endpoint, bool in)
+static inline void address(const struct dwc2 *chip, struct channel *channel,
+                           const struct bb_usb_endpoint *endpoint, bool in)
 {
     const struct bb_usb_device *device = endpoint->device;
     uint32_t multiple = endpoint->type == BB_USB_INTERRUPT ? endpoint->multiple : 1u;
+    uint32_t type = endpoint->type;
+    if (chip->emulated && type == BB_USB_BULK)
+        type = BB_USB_INTERRUPT;
     channel->split = 0;
     if (device->split_address) {
         channel->split =
@@ -50,18 +56,35 @@ static inline void address(struct channel *channel, const struct bb_usb_endpoint
     }
     channel->character = endpoint->packet | (endpoint->address & 0xfu) << CHAR_ENDPOINT |
                          (in ? CHAR_IN : 0u) | (device->speed == BB_USB_LOW ? CHAR_LOW_SPEED : 0u) |
-                         (uint32_t)endpoint->type << CHAR_TYPE | multiple << CHAR_MULTIPLE |
+                         type << CHAR_TYPE | multiple << CHAR_MULTIPLE |
                          (uint32_t)device->address << CHAR_ADDRESS;
 }
 
-static inline uint32_t most_packets(const struct dwc2 *chip, const struct bb_usb_endpoint *endpoint)
+static inline uint32_t most_packets(const struct dwc2 *chip, const struct bb_usb_endpoint *endpoint,
+                                    uint32_t left)
 {
-    if (endpoint->device->split_address)
+    if (endpoint->device->split_address || (chip->emulated && left <= SMALL))
         return 1;
     if (endpoint->type == BB_USB_INTERRUPT)
         return endpoint->multiple;
     uint32_t packets = chip->most_bytes / endpoint->packet;
     return packets < chip->most_packets ? packets : chip->most_packets;
+}
+
+/* Whether there is somebody to answer an emulated core: an IN that has room for nothing takes
+ * nothing away. */
+static inline bool try_in(struct dwc2 *chip, struct channel *channel, uint32_t size)
+{
+    put_channel(chip, channel, HCINTMSK, 0);
+    put_channel(chip, channel, HCTSIZ, size & ~(uint32_t)TSIZ_BYTES_MASK);
+    enable(chip, channel, 0);
+    uint32_t events = get_channel(chip, channel, HCINT);
+    if (!(events & EVENT_HALTED))
+        put_channel(chip, channel, HCCHAR, channel->character | CHAR_ENABLE | CHAR_DISABLE);
+    put_channel(chip, channel, HCTSIZ, size);
+    put_channel(chip, channel, HCINT, EVENTS);
+    put_channel(chip, channel, HCINTMSK, EVENT_HALTED | EVENT_AHB_ERROR);
+    return events & EVENT_HALTED;
 }
 
 static inline void start(struct dwc2 *chip, struct channel *channel,
@@ -90,7 +113,7 @@ static inline void start(struct dwc2 *chip, struct channel *channel,
     }
 
     uint32_t packets = (left + endpoint->packet - 1u) / endpoint->packet;
-    uint32_t most = most_packets(chip, endpoint);
+    uint32_t most = most_packets(chip, endpoint, left);
     packets = packets > most ? most : packets ? packets : 1;
     uint32_t room = packets * endpoint->packet;
     channel->bytes = in || room < left ? room : left;
@@ -99,13 +122,15 @@ static inline void start(struct dwc2 *chip, struct channel *channel,
     channel->state = RUNNING;
     channel->nyets = 0;
     channel->completing = job->completing;
+    channel->answered = false;
     channel->since = bb_time();
     chip->free &= ~(1u << channel->number);
+    chip->free_count--;
     job->channel = channel;
     job->state = ACTIVE;
     job->completing = false;
 
-    address(channel, endpoint, in);
+    address(chip, channel, endpoint, in);
     show_split(chip, channel);
     uint32_t size = pid << TSIZ_PID | packets << TSIZ_PACKETS | channel->bytes;
     if (endpoint->ping && !in && pid != TSIZ_SETUP && endpoint->device->speed == BB_USB_HIGH)
@@ -118,7 +143,12 @@ static inline void start(struct dwc2 *chip, struct channel *channel,
     if (is_periodic(transfer))
         frame = (get(chip, HFNUM) + 1) & FRAMES;
     channel->frame = (uint16_t)frame;
+    bool behind_hub = endpoint->device->tier > 1;
+    if (chip->emulated && behind_hub && in && endpoint->type == BB_USB_BULK)
+        channel->answered = try_in(chip, channel, size);
     enable(chip, channel, frame);
+    if (chip->emulated && !behind_hub)
+        channel->answered = get(chip, HPRT) & PORT_ENABLED;
 }
 
 /* A split goes on at once, or its moment is over. Whether it did; the interrupt's and, for the
@@ -151,19 +181,29 @@ static inline void set_free(struct dwc2 *chip, struct channel *channel)
 {
     channel->state = FREE;
     chip->free |= 1u << channel->number;
+    chip->free_count++;
     chip->unsettled &= ~(1u << channel->number);
 }
 
-/* Its registers ask for nothing from now on, for those that go on to look at them. */
-static inline void set_quiet(struct dwc2 *chip, struct channel *channel)
+/* What an emulator's channel has asked for cannot be called back, and nobody says whether it is
+ * still under way: then another use would be the emulator's end. What comes late is written
+ * nowhere, since the registers speak of an OUT by then. */
+static inline void set_lost(struct dwc2 *chip, struct channel *channel)
 {
     put_channel(chip, channel, HCTSIZ, 0);
     put_channel(chip, channel, HCCHAR, channel->character & ~(uint32_t)CHAR_IN);
-    put_channel(chip, channel, HCINTMSK, 0);
-    put_channel(chip, channel, HCINT, EVENTS);
-    channel->state = QUIET;
-    channel->since = bb_time();
-    chip->unsettled |= 1u << channel->number;
+    channel->state = LOST;
+    chip->lost++;
+    chip->unsettled &= ~(1u << channel->number);
+}
+
+/* When an endpoint that has just answered NAK, and halted by that, is asked again. */
+static inline uint64_t after_nak(struct bb_usb_endpoint *endpoint)
+{
+    uintptr_t pause = endpoint->host[1] * 2;
+    pause = pause < LEAST_PAUSE ? LEAST_PAUSE : pause > MOST_PAUSE ? MOST_PAUSE : pause;
+    endpoint->host[1] = pause;
+    return bb_time() + pause;
 }
 
 /* The next microframe in which an interrupt endpoint is asked, in ns. */
@@ -179,8 +219,8 @@ static inline uint64_t next_interval(struct bb_usb_endpoint *endpoint)
 
 /* What the halt of a running channel means: a PIECE_ value, or the status that ends the transfer.
  */
-static inline int judge(struct channel *channel, struct bb_usb_transfer *transfer, uint32_t events,
-                        uint64_t *due)
+static inline int judge(const struct dwc2 *chip, struct channel *channel,
+                        struct bb_usb_transfer *transfer, uint32_t events, uint64_t *due)
 {
     struct bb_usb_endpoint *endpoint = transfer->endpoint;
     struct job *job = job_of(transfer);
@@ -209,9 +249,9 @@ static inline int judge(struct channel *channel, struct bb_usb_transfer *transfe
         *due = events & EVENT_NAK || channel->split ? next_interval(endpoint) : bb_time();
         return PIECE_LATER;
     }
-    if (channel->split) {
+    if (channel->split || (chip->emulated && events & EVENT_NAK)) {
         job->completing = channel->completing && events & EVENT_NYET;
-        *due = bb_time() + NAK_PAUSE;
+        *due = after_nak(endpoint);
         return PIECE_LATER;
     }
     return events & (EVENT_NAK | EVENT_OVERRUN) || ++job->errors < TRIES ? PIECE_AGAIN : -EIO;
@@ -238,8 +278,10 @@ static inline bool count(struct dwc2 *chip, struct channel *channel,
                     : 0;
     if (moved > channel->bytes)
         moved = channel->bytes;
-    if (moved)
+    if (moved) {
         job_of(transfer)->errors = 0;
+        transfer->endpoint->host[1] = 0;
+    }
     transfer->actual += moved;
     return done && in && moved < channel->bytes;
 }
