@@ -19,7 +19,7 @@ enum {
     ERASE_MS = 8000,
     STATUS_MS = 1000,
     MOST_ERASE = 65536, /* blocks */
-    ATTACH_MS = 4000,
+    ATTACH_MS = 6000,
     LOOK_MS = 1000, /* for a card that went */
 };
 
@@ -371,17 +371,23 @@ static void back(struct bb_sd *sd)
 void bb_sd_identified(struct bb_sd *sd, int error)
 {
     bool first = sd->state == BB_SD_STARTING;
-    if (error && first) {
+    bool passes = error == -EPROTO || error == -EIO || error == -ETIMEDOUT;
+    if (passes && first && ++sd->tries < TRIES) {
+        sd->recoveries++;
+        bb_sd_identify(sd);
+    } else if (error && first) {
         sd->state = BB_SD_ABSENT;
         sd->error = error;
     } else if (error || (!first && !is_same(sd))) {
-        if (!error && sd->state == BB_SD_GONE)
+        if (!error && memcmp(sd->other, sd->card.cid, sizeof(sd->other)) != 0)
             bb_print(BB_WARNING, "%s: %s is another card: it is used after the next start",
                      sd->device->name, sd->card.name);
+        memcpy(sd->other, sd->card.cid, sizeof(sd->other));
         gone(sd);
     } else {
         if (sd->state == BB_SD_GONE)
             back(sd);
+        sd->tries = first ? 0 : sd->tries;
         sd->state = BB_SD_READY;
         bb_sd_start_request(sd);
     }

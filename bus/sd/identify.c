@@ -81,7 +81,7 @@ static bool ask_condition(struct bb_sd *sd, struct bb_sd_command *command)
 static int take_condition(struct bb_sd *sd, const struct bb_sd_command *command, int error)
 {
     uint32_t ocr = command->reply[0];
-    if (is_lost(error))
+    if (is_lost(error) && !sd->card.has_v2)
         return refuse(sd, "an SD card", -ENOSYS);
     if (error)
         return refuse(sd, "ACMD41", error);

@@ -134,13 +134,13 @@ struct bb_sd {
     struct bb_block_request *finished, **finished_end;
     unsigned waiting;
     uint64_t erase_first, erase_end;
-    uint8_t cid[16];               /* of the card that the block device is made of */
+    uint8_t cid[16], other[16];    /* of the card that the block device is made of, another one */
     struct bb_block_segment small; /* a register that comes as data, */
     uint8_t *room;                 /* and 64 bytes for it */
     struct bb_value values[3];
 };
 
-/* Identifies the card and makes a block device of it: the last step of probe. Waits, for 3 seconds
+/* Identifies the card and makes a block device of it: the last step of probe. Waits, for 6 seconds
  * at most. -ENOSYS when there is no card; or an error that the reason explains. */
 int bb_sd_attach(struct bb_sd *sd, struct bb_device *device, struct bb_block *block);
 /* In remove: ends what is in flight with -ENODEV. */

@@ -55,6 +55,8 @@ struct model_sdhci {
 };
 void model_sdhci_map(struct model_sdhci *host, uint64_t base, uint64_t input_hz);
 unsigned model_sdhci_dreq(void *context);
+/* The switch of the slot: a card came, or went. */
+void model_sdhci_slot(struct model_sdhci *host, bool inserted);
 
 enum { DMA_CHANNELS = 15, DMA_PERIPHERALS = 32 };
 /* A FIFO that DMA may touch: at a bus address, as many words as dreq() says. */

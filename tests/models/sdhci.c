@@ -30,6 +30,8 @@ enum {
     I_COMMAND_CRC = 1 << 17,
     I_DATA_TIMEOUT = 1 << 20,
     I_DATA_CRC = 1 << 21,
+    I_INSERTED = 1 << 6,
+    I_REMOVED = 1 << 7,
     I_ERROR = 1 << 15
 };
 enum { CLOCK_INTERNAL = 1, CLOCK_STABLE = 2, CLOCK_CARD = 4, CLOCK_FIELDS = 0xffc0 };
@@ -70,6 +72,11 @@ static void raise(struct model_sdhci *host, uint32_t bits)
 {
     host->status |= bits & host->enable;
     update(host);
+}
+
+void model_sdhci_slot(struct model_sdhci *host, bool inserted)
+{
+    raise(host, inserted ? I_INSERTED : I_REMOVED);
 }
 
 unsigned model_sdhci_dreq(void *context)
