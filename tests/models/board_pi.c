@@ -13,6 +13,7 @@ enum {
     PHANDLE_FIRMWARE,
     PHANDLE_CPRMAN,
     PHANDLE_AUX,
+    PHANDLE_POWER,
     PHANDLE_GPIO = PI_GPIO_PHANDLE,
     PHANDLE_UART0_PINS,
     PHANDLE_UART1_PINS,
@@ -24,6 +25,7 @@ enum {
 enum { HIGH = 4 };
 enum { CPRMAN_UART = 19, CPRMAN_VPU = 20, CPRMAN_EMMC = 28 };
 enum { DREQ_EMMC = 11, DREQ_SDHOST = 13 };
+enum { POWER_USB = 6, FIRMWARE_USB = 3 };
 
 #define BUS_BASE 0xc0000000u
 
@@ -83,6 +85,7 @@ static void write_firmware(void)
     tree_device("power", "raspberrypi,bcm2835-power");
     tree_cells("firmware", PHANDLE_FIRMWARE);
     tree_cells("#power-domain-cells", 1);
+    tree_cells("phandle", PHANDLE_POWER);
     tree_close();
 }
 
@@ -186,6 +189,12 @@ static void write_rest(void)
     tree_cells("reg", 0x7e100000, 0x114, 0x7e00a000, 0x24);
     tree_flag("system-power-controller");
     tree_close();
+    write_device("usb@7e980000", "brcm,bcm2835-usb", 0x7e980000, 0x10000, 1, 9);
+    tree_cells("#address-cells", 1);
+    tree_cells("#size-cells", 0);
+    tree_cells("power-domains", PHANDLE_POWER, POWER_USB);
+    tree_strings("dr_mode", "host");
+    tree_close();
     write_device("rng@7e104000", "brcm,bcm2835-rng", 0x7e104000, 0x10, 2, 29);
     tree_close();
 }
@@ -279,6 +288,7 @@ static void wire_up(void)
     pi.sdhci.irq = model_armctrl_wire(&pi.armctrl, 2, 30);
     for (unsigned i = 0; i < 11; i++)
         pi.dma.channels[i].irq = model_armctrl_wire(&pi.armctrl, 1, 16 + i);
+    pi.dwc2.irq = model_armctrl_wire(&pi.armctrl, 1, 9);
 }
 
 void pi_prepare(const struct pi_options *options)
@@ -302,6 +312,10 @@ void pi_prepare(const struct pi_options *options)
     model_bcm2835_rng_map(&pi.rng, 0x3f104000);
     options = options ? options : &usual;
     prepare_cards(options);
+    model_dwc2_map(&pi.dwc2, 0x3f980000);
+    model_dwc2_memory(&pi.dwc2, BUS_BASE, memory, pi.mailbox.seen, pi.mailbox.synced,
+                      pi.mailbox.host_size);
+    pi.dwc2.power = &pi.mailbox.power_on[FIRMWARE_USB];
     wire_up();
     write_tree(options);
 }

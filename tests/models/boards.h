@@ -11,6 +11,7 @@
 
 #include "bcm2835.h"
 #include "bcm2836.h"
+#include "dwc2.h"
 #include "gic.h"
 #include "pl011.h"
 #include "pl031.h"
@@ -73,6 +74,7 @@ void virt_prepare(const struct virt_options *options);
 #define PI_DMA "/soc/dma@7e007000"
 #define PI_SDHOST "/soc/mmc@7e202000"
 #define PI_SDHCI "/soc/mmc@7e300000"
+#define PI_USB "/soc/usb@7e980000"
 #define PI_TIMER "/timer"
 
 struct pi {
@@ -90,6 +92,7 @@ struct pi {
     struct model_sdhost sdhost;
     struct model_sdhci sdhci;
     struct sd_card card; /* behind pins 48 to 53: ALT0 leads to SDHOST, ALT3 to the Arasan */
+    struct model_dwc2 dwc2;
 };
 extern struct pi pi;
 

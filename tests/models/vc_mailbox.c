@@ -63,6 +63,7 @@ static void cache(void *context, void *start, size_t size, bool clean, bool inva
         memcpy(cached->seen + offset, start, size);
     if (invalidate)
         memcpy(start, cached->seen + offset, size);
+    memcpy(cached->synced + offset, start, size);
 }
 
 void model_vc_mailbox_memory(struct model_vc_mailbox *mailbox, uint64_t bus, void *memory,
@@ -72,7 +73,9 @@ void model_vc_mailbox_memory(struct model_vc_mailbox *mailbox, uint64_t bus, voi
     mailbox->host_base = memory;
     mailbox->host_size = size;
     mailbox->seen = calloc(1, size);
-    model_require(&mailbox->model, mailbox->seen, "no memory for its view of memory");
+    mailbox->synced = calloc(1, size);
+    model_require(&mailbox->model, mailbox->seen && mailbox->synced,
+                  "no memory for its view of memory");
     cached = mailbox;
     bb_host_cpu.cache = cache;
 }

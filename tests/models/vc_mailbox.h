@@ -70,7 +70,9 @@ struct model_vc_mailbox {
     uint64_t bus_base; /* this bus address is host_base */
     unsigned char *host_base;
     size_t host_size;
-    unsigned char *seen;  /* memory as the firmware sees it: what is in the CPU's cache is not */
+    unsigned char *seen; /* memory as the firmware sees it: what is in the CPU's cache is not */
+    unsigned char
+        *synced;          /* the CPU's view after its last cache operation: what differs is dirty */
     uint32_t in[VC_FIFO]; /* from the CPU */
     uint32_t out[VC_FIFO];
     unsigned in_count, out_count;

@@ -107,8 +107,8 @@ static void test_left_by_firmware(void **state)
     pi.local.mailbox_control[0] = 0xff;
     boot(NULL);
     assert_int_equal(pi.armctrl.enabled[0], 0);
-    /* AUX, two channels of DMA and the system timer; SDHOST, PL011 and the pins */
-    assert_int_equal(pi.armctrl.enabled[1], 1u << 29 | 1u << 18 | 1u << 16 | 1u << 3);
+    /* AUX, two channels of DMA, USB and the system timer; SDHOST, PL011 and the pins */
+    assert_int_equal(pi.armctrl.enabled[1], 1u << 29 | 1u << 18 | 1u << 16 | 1u << 9 | 1u << 3);
     assert_int_equal(pi.armctrl.enabled[2], 1u << 24 | 1u << 25 | 7u << 17);
     assert_int_equal(pi.armctrl.fiq & 0x80, 0);
     assert_int_equal(pi.local.timer_control[0], 1 << 3); /* the virtual timer */

@@ -241,6 +241,8 @@ static void test_remove(void **state)
     assert_null(bb_value_find("thermal.limit"));
     must_remove(PI_BOARD);
     must_remove(PI_CLOCKS);
+    assert_int_equal(bb_device_remove(device_at(PI_POWER)), -EBUSY); /* USB needs it */
+    must_remove(PI_USB);
     must_remove(PI_POWER);
     assert_int_equal(bb_device_remove(device_at(PI_FIRMWARE)), -EBUSY); /* cprman needs it */
     bb_face_put(&thermal->face);
