@@ -130,7 +130,7 @@ static void channel_halted(struct dwc2 *chip, struct channel *channel)
     int verdict = PIECE_AGAIN;
     bool is_short = count(chip, channel, transfer, events & EVENT_DONE);
     if (!was_halting || events & ~(uint32_t)(EVENT_HALTED | EVENT_NAK | EVENT_ACK | EVENT_NYET))
-        verdict = judge(chip, channel, transfer, events, &due);
+        verdict = judge(channel, transfer, events, &due);
     if (verdict == PIECE_DONE && transfer->actual > transfer->length) {
         transfer->actual = transfer->length;
         verdict = -EOVERFLOW;
@@ -211,6 +211,8 @@ static uint64_t settle(struct dwc2 *chip)
     for (uint32_t left = chip->unsettled; left; left &= left - 1) {
         struct channel *channel = &chip->channels[__builtin_ctz(left)];
         uint64_t due = channel->since + HALT_TIME;
+        if (__atomic_load_n(&chip->halted, __ATOMIC_ACQUIRE) & 1u << channel->number)
+            continue; /* it has, and its work is queued */
         if (now < due) {
             next = due < next ? due : next;
             continue;
@@ -513,6 +515,5 @@ BB_DRIVER(usb_host, dwc2, .bus = &bb_mmio_bus,
           .match = BB_MATCH({"brcm,bcm2835-usb", &(const uint32_t){AHB_WAIT_FOR_WRITES}},
                             {"snps,dwc2", &(const uint32_t){AHB_BURST_INCR4}}),
           .needs = BB_CLASSES(&bb_class_power_domain, &bb_class_irq),
-          .wants = BB_CLASSES(&bb_class_clock),
           .params = BB_PARAMS({"pause", offsetof(struct dwc2, pause), BB_PARAM_U32}),
           .probe = dwc2_probe, .remove = dwc2_remove);

@@ -4,7 +4,6 @@
 #define DRIVERS_USB_HOST_DWC2_H
 
 #include <busbar/arch.h>
-#include <busbar/clock.h>
 #include <busbar/dma.h>
 #include <busbar/irq.h>
 #include <busbar/mmio.h>
@@ -156,6 +155,7 @@ struct channel {
     uint32_t shown;                   /* HCSPLT as it stands */
     uint32_t bytes;                   /* as programmed */
     uint32_t packets;
+    uint32_t pid;
     uint32_t events; /* that halted it */
     uint16_t frame;  /* of its start split */
     uint8_t number;

@@ -6,6 +6,7 @@
 #include "dwc2_piece.h"
 
 enum { FIFO_WORDS = 1024, FIFO_LEAST = 64 };
+enum { FORCE_TRIES = 4 }; /* of 10 ms: the mode is what was forced after 25 */
 
 static inline int reset_core(struct dwc2 *chip)
 {
@@ -42,18 +43,22 @@ static inline int choose_phy(struct dwc2 *chip)
         config |= USB_FULL_SPEED_PHY;
     else if ((get(chip, GHWCFG4) >> HW_UTMI_WIDTH & 3) == 1)
         config |= USB_WIDE_PHY;
-    put(chip, GUSBCFG, config | USB_FORCE_HOST);
+    put(chip, GUSBCFG, config);
     int error = reset_core(chip);
-    for (int i = 0; !error && i < 5; i++) { /* 25 ms until the mode is what was forced */
+    if (error)
+        return error;
+    put(chip, GUSBCFG, get(chip, GUSBCFG) | USB_FORCE_HOST); /* the reset would undo that */
+    for (unsigned i = 0; i < FORCE_TRIES; i++) {
         error = bb_read32_until(&chip->regs, GINTSTS, INT_HOST_MODE, INT_HOST_MODE, 10 * BB_MSEC);
         if (error != -ETIMEDOUT)
             break;
-        error = i < 4 ? 0 : error;
     }
+    if (error)
+        return error;
     put(chip, PCGCCTL, 0);
     uint32_t clock = config & USB_FULL_SPEED_PHY ? HCFG_CLOCK_48 : HCFG_CLOCK_30_60;
     put(chip, HCFG, clock);
-    return error;
+    return 0;
 }
 
 /* Divides the FIFO memory: no part may be larger than it is out of reset. */

@@ -87,6 +87,13 @@ static inline bool try_in(struct dwc2 *chip, struct channel *channel, uint32_t s
     return events & EVENT_HALTED;
 }
 
+/* HCTSIZ of a split's one packet: of an OUT, nothing is left for the complete split. */
+static inline uint32_t split_size(const struct channel *channel)
+{
+    bool nothing = channel->completing && !(channel->character & CHAR_IN);
+    return channel->pid << TSIZ_PID | 1u << TSIZ_PACKETS | (nothing ? 0 : channel->bytes);
+}
+
 static inline void start(struct dwc2 *chip, struct channel *channel,
                          struct bb_usb_transfer *transfer)
 {
@@ -132,8 +139,11 @@ static inline void start(struct dwc2 *chip, struct channel *channel,
 
     address(chip, channel, endpoint, in);
     show_split(chip, channel);
+    channel->pid = pid;
     uint32_t size = pid << TSIZ_PID | packets << TSIZ_PACKETS | channel->bytes;
-    if (endpoint->ping && !in && pid != TSIZ_SETUP && endpoint->device->speed == BB_USB_HIGH)
+    if (channel->split)
+        size = split_size(channel);
+    if (endpoint->ping && !in && pid != TSIZ_SETUP && !is_periodic(transfer))
         size |= TSIZ_PING;
     if (!in && pid != TSIZ_SETUP)
         endpoint->ping = false;
@@ -173,6 +183,7 @@ static inline bool go_on_with_split(struct dwc2 *chip, struct channel *channel, 
     }
     channel->completing = true;
     show_split(chip, channel);
+    put_channel(chip, channel, HCTSIZ, split_size(channel));
     enable(chip, channel, frame);
     return true;
 }
@@ -219,8 +230,8 @@ static inline uint64_t next_interval(struct bb_usb_endpoint *endpoint)
 
 /* What the halt of a running channel means: a PIECE_ value, or the status that ends the transfer.
  */
-static inline int judge(const struct dwc2 *chip, struct channel *channel,
-                        struct bb_usb_transfer *transfer, uint32_t events, uint64_t *due)
+static inline int judge(struct channel *channel, struct bb_usb_transfer *transfer, uint32_t events,
+                        uint64_t *due)
 {
     struct bb_usb_endpoint *endpoint = transfer->endpoint;
     struct job *job = job_of(transfer);
@@ -249,12 +260,13 @@ static inline int judge(const struct dwc2 *chip, struct channel *channel,
         *due = events & EVENT_NAK || channel->split ? next_interval(endpoint) : bb_time();
         return PIECE_LATER;
     }
-    if (channel->split || (chip->emulated && events & EVENT_NAK)) {
+    if (channel->split || events & EVENT_NAK) {
         job->completing = channel->completing && events & EVENT_NYET;
+        endpoint->ping = fast_out;
         *due = after_nak(endpoint);
         return PIECE_LATER;
     }
-    return events & (EVENT_NAK | EVENT_OVERRUN) || ++job->errors < TRIES ? PIECE_AGAIN : -EIO;
+    return ++job->errors < TRIES ? PIECE_AGAIN : -EIO;
 }
 
 /* Counts what a piece has moved, by the packets that are left where it did not end well: bytes that
