@@ -307,9 +307,13 @@ static int publish(struct bb_block *block)
 static void bind_partitions(struct bb_work *work)
 {
     (void)work;
-    for (struct bb_block *block = bb_block_first(); block; block = bb_block_next(block))
-        if (block->partitions && block->partitions->state == BB_NODE_UNBOUND)
-            (void)bb_bind(block->partitions);
+    for (struct bb_block *block = bb_block_first(); block; block = bb_block_next(block)) {
+        if (!block->partitions || block->partitions->state != BB_NODE_UNBOUND)
+            continue;
+        (void)bb_bind(block->partitions);
+        bb_for_each_child (child, block->partitions)
+            (void)bb_bind(child);
+    }
 }
 
 static int append_partitions(struct bb_block *block)

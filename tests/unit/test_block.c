@@ -348,6 +348,30 @@ static void test_resize(void **state)
     assert_int_equal(logged("blocks now"), 3);
 }
 
+/* Plugged in after the start: its partitions are found and taken into use like those of the rest.
+ */
+static void test_a_disk_that_comes_later(void **state)
+{
+    static const struct bb_property property = {"compatible", "test,fake", sizeof("test,fake")};
+    static const uint8_t entry[] = {0, 0, 0, 0, 0x83, 0, 0, 0, 4, 0, 0, 0, 10};
+    (void)state;
+    start();
+    memset(medium, 0, sizeof medium);
+    memcpy(medium + 446, entry, sizeof entry);
+    medium[510] = 0x55;
+    medium[511] = 0xaa;
+    struct bb_node *node;
+    assert_int_equal(bb_node_append(bb_node_root(), &bb_mmio_bus, "later", &property, 1, &node), 0);
+    assert_int_equal(bb_bind(node), 0);
+    assert_non_null(bb_block_by_name("disk1"));
+    while (bb_poll())
+        continue;
+    struct bb_block *part = bb_block_by_name("disk1p1");
+    assert_non_null(part);
+    assert_true(part->capacity == 10);
+    assert_int_equal(bb_block_read(part, 0, 1, one_block), 0);
+}
+
 /* ---- block/ram ---- */
 
 static uint8_t initrd[8 * 512 + 100];
@@ -452,6 +476,7 @@ int main(void)
         cmocka_unit_test(test_a_reset_that_fails),
         cmocka_unit_test(test_a_program_that_does_not_poll),
         cmocka_unit_test(test_resize),
+        cmocka_unit_test(test_a_disk_that_comes_later),
         cmocka_unit_test(test_ramdisk),
         cmocka_unit_test_prestate(test_ramdisk_sizes, (void *)"log=info"),
         cmocka_unit_test_prestate(test_ramdisk_sizes, (void *)"ram.size=1000"),
