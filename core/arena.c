@@ -10,11 +10,13 @@
  * The name says `bss` so that no compiler gives it room in a file. */
 __attribute__((section(".bss.bb_arena"), aligned(4096))) static char memory[BB_ARENA_SIZE];
 
-struct bb_arena bb_arena = {.memory = memory, .size = sizeof(memory), .what = "arena"};
+struct bb_arena bb_arena; /* as all zero as what else begins: no page of the image for it */
 
 void *bb_arena_take(struct bb_arena *arena, size_t size, size_t alignment)
 {
     BB_ASSERT(alignment && (alignment & (alignment - 1)) == 0 && alignment <= 4096);
+    if (!bb_arena.memory)
+        bb_arena = (struct bb_arena){.memory = memory, .size = sizeof(memory), .what = "arena"};
     uintptr_t base = (uintptr_t)arena->memory, mask = alignment - 1;
     size_t start = ((base + arena->used + mask) & ~mask) - base;
     if (start > arena->size || size > arena->size - start) {
@@ -28,6 +30,11 @@ void *bb_arena_take(struct bb_arena *arena, size_t size, size_t alignment)
     }
     arena->used = start + size;
     return memset(arena->memory + start, 0, size);
+}
+
+size_t bb_arena_size(void)
+{
+    return sizeof(memory);
 }
 
 void bb_arena_reset(size_t used)

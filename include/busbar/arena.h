@@ -25,10 +25,7 @@ static inline void *bb_arena_alloc(size_t size, size_t alignment)
 {
     return bb_arena_take(&bb_arena, size, alignment);
 }
-static inline size_t bb_arena_size(void)
-{
-    return bb_arena.size;
-}
+size_t bb_arena_size(void);
 static inline size_t bb_arena_used(void)
 {
     return bb_arena.used;

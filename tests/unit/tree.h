@@ -40,6 +40,11 @@ void *bb_arena_take(struct bb_arena *arena, size_t size, size_t alignment)
     return memset(arena->memory + start, 0, size);
 }
 
+size_t bb_arena_size(void)
+{
+    return bb_arena.size;
+}
+
 void bb_arena_reset(size_t used)
 {
     bb_arena.used = used;
