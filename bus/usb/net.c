@@ -157,7 +157,8 @@ static void post(struct bb_usb_net *usb)
         struct bb_usb_net_slot *slot = &usb->receive[i];
         if (slot->busy || !(slot->memory ? usb->empty.first : slot->buffer))
             continue;
-        slot->transfer.data = slot->memory ? slot->memory : slot->buffer->data;
+        slot->transfer.data =
+            slot->memory ? (uint8_t *)slot->memory + slot->have : slot->buffer->data;
         slot->busy = true;
         int error = bb_usb_submit(&slot->transfer);
         if (!error)
@@ -166,6 +167,33 @@ static void post(struct bb_usb_net *usb)
         receive_failed(usb, error);
         return;
     }
+}
+
+static void forget_part(const struct bb_usb_net *usb, struct bb_usb_net_slot *slot)
+{
+    slot->have = 0;
+    if (slot->memory)
+        slot->transfer.length = usb->format->missing ? usb->in->packet : usb->format->room;
+}
+
+/* A transfer that may bring several frames, or a part of one. When nobody ends it, it would wait
+ * for ever: so the first packet is asked for alone, and says how many follow. */
+static void received_message(struct bb_usb_net *usb, struct bb_usb_net_slot *slot)
+{
+    const struct bb_usb_net_format *format = usb->format;
+    uint32_t packet = usb->in->packet, have = slot->have + slot->transfer.actual;
+    bool full = slot->transfer.actual == slot->transfer.length;
+    uint32_t more =
+        full && !usb->oversize && format->missing ? format->missing(usb, slot->memory, have) : 0;
+    forget_part(usb, slot);
+    if (more && more <= format->room - have) {
+        slot->have = have;
+        slot->transfer.length = more % packet ? (format->room - have) / packet * packet : more;
+        return;
+    }
+    if (!usb->oversize && have)
+        format->unwrap(usb, slot->memory, have);
+    usb->oversize = full && (usb->oversize || more);
 }
 
 static void receive_done(struct bb_usb_transfer *transfer)
@@ -178,12 +206,13 @@ static void receive_done(struct bb_usb_transfer *transfer)
         if (!is_open(usb))
             return;
         if (slot->memory)
-            usb->format->unwrap(usb, slot->memory, transfer->actual);
+            received_message(usb, slot);
         else
             received_frame(usb, slot);
     } else if (transfer->status != -ECANCELED) {
         usb->net.stats.errors += transfer->status != -ENODEV;
         usb->oversize = false;
+        forget_part(usb, slot);
         receive_failed(usb, transfer->status);
     }
     post(usb);
@@ -437,6 +466,8 @@ int bb_usb_net_start(struct bb_net *net)
         return -ENODEV;
     usb->armed = usb->full = usb->oversize = false;
     usb->failures = 0;
+    for (unsigned i = 0; i < usb->receives; i++)
+        forget_part(usb, &usb->receive[i]);
     usb->filter = (struct bb_net_filter){0};
     usb->filter_changed = true;
     usb->started = true;
@@ -480,14 +511,15 @@ static int make_receives(struct bb_usb_net *usb)
 {
     uint32_t packet = usb->in->packet;
     bool whole = !usb->format->unwrap;
-    usb->receives = whole ? BB_USB_NET_RECEIVES : BB_USB_NET_MESSAGES;
+    usb->receives = whole ? BB_USB_NET_RECEIVES : usb->format->missing ? 1 : BB_USB_NET_MESSAGES;
     for (unsigned i = 0; i < usb->receives; i++) {
         struct bb_usb_net_slot *slot = &usb->receive[i];
         slot->usb = usb;
         if (!whole && !(slot->memory = bb_usb_alloc(usb->net.face.device, usb->format->room)))
             return -ENOMEM;
         slot->transfer.endpoint = usb->in;
-        slot->transfer.length = whole ? BB_BUFFER_SIZE / packet * packet : usb->format->room;
+        slot->transfer.length = BB_BUFFER_SIZE / packet * packet;
+        forget_part(usb, slot);
         slot->transfer.timeout = BB_FOREVER;
         slot->transfer.done = receive_done;
     }

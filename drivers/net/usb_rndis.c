@@ -291,6 +291,22 @@ static void rndis_unwrap(struct bb_usb_net *usb, const uint8_t *data, uint32_t l
     usb->net.stats.errors += left >= BASE;
 }
 
+/* The end of the last message that has begun. */
+static uint32_t rndis_missing(struct bb_usb_net *usb, const uint8_t *data, uint32_t length)
+{
+    uint32_t end = 0;
+    (void)usb;
+    while (end < length) {
+        if (length - end < BASE)
+            return BASE - (length - end); /* or a few bytes that mean nothing */
+        uint32_t size = bb_usb_u32(data + end + 4);
+        if (bb_usb_u32(data + end) != PACKET || size < PACKET_HEADER || size > MESSAGES - end)
+            return UINT32_MAX;
+        end += size;
+    }
+    return end - length;
+}
+
 /* ---- Probe ---- */
 
 static int initialize(struct usb_rndis *chip)
@@ -351,6 +367,7 @@ static const struct bb_usb_net_format format = {
     .wrap = rndis_wrap,
     .unwrap = rndis_unwrap,
     .room = MESSAGES,
+    .missing = rndis_missing,
     .notice = rndis_notice,
     .chores = rndis_chores,
 };

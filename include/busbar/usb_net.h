@@ -45,10 +45,14 @@ struct bb_usb_net_format {
      * BB_USB_NET_MESSAGE bytes; returns its size. bb_usb_net_copy() helps. NULL: the frame. */
     uint32_t (*wrap)(struct bb_usb_net *usb, const struct bb_buffer *frame, uint32_t length,
                      uint8_t *message);
-    /* Looks through what a transfer brought, and hands each frame to bb_usb_net_received(). NULL:
-     * it is the frame. With it, `room` is how many bytes a transfer takes, a multiple of 512. */
+    /* Looks through what has come, and hands each frame to bb_usb_net_received(). NULL: it is the
+     * frame. With it, `room` is how many bytes there may be, a multiple of 512. */
     void (*unwrap)(struct bb_usb_net *usb, const uint8_t *data, uint32_t length);
     uint32_t room;
+    /* Where not everybody ends with a short packet what says itself how long it is: asked when as
+     * much as was asked for has come, and `length` bytes are there. How many more belong to it; 0:
+     * it is whole, UINT32_MAX: it makes no sense. NULL: a short packet is the end. */
+    uint32_t (*missing)(struct bb_usb_net *usb, const uint8_t *data, uint32_t length);
     /* A packet came from the interrupt endpoint. Must not wait. */
     void (*notice)(struct bb_usb_net *usb, const uint8_t *data, uint32_t length);
     /* After bb_usb_net_work(), at start, at stop, and for a new filter: what needs requests to the
@@ -61,6 +65,7 @@ struct bb_usb_net_slot {
     struct bb_usb_net *usb;
     struct bb_buffer *buffer; /* received into, or the frame that is sent */
     void *memory;
+    uint32_t have; /* bytes in `memory` that wait for more */
     bool busy;
 };
 

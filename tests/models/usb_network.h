@@ -80,6 +80,7 @@ struct model_rndis {
     bool untold;         /* answers are there, and no notification tells */
     uint32_t refuses;    /* this object: with a status */
     unsigned gather;     /* messages in one transfer, at most; 0: 1 */
+    bool endless;        /* no empty packet after a full one, as QEMU has it */
     uint32_t pad;        /* bytes behind each message, in its length */
     uint32_t most;       /* transfer size that it tells; 0: 1580 */
     uint32_t frame_size; /* that it tells; 0: 1500 */

@@ -224,7 +224,8 @@ static void sent(struct usb_model *device, unsigned endpoint)
         return;
     }
     rndis->sent += rndis->given;
-    if (rndis->given < usb_pipe_of(device, endpoint)->packet)
+    if (rndis->given < usb_pipe_of(device, endpoint)->packet ||
+        (rndis->endless && rndis->sent == rndis->in.length))
         rndis->in.length = rndis->sent = 0;
 }
 

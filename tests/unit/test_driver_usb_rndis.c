@@ -44,7 +44,7 @@ static void test_every_length_received(void **state)
 {
     uint8_t frame[2048];
     uint64_t errors = 0;
-    (void)state;
+    rndis.endless = *state != NULL;
     start();
     network_open();
     for (uint32_t length = 0; length <= 2048; length++) {
@@ -368,6 +368,7 @@ int main(void)
         cmocka_unit_test(test_conformance),
         cmocka_unit_test(test_conformance_of_a_quiet_one),
         cmocka_unit_test(test_every_length_received),
+        cmocka_unit_test_prestate(test_every_length_received, (void *)1),
         cmocka_unit_test(test_every_length_sent),
         cmocka_unit_test(test_lying_packets),
         cmocka_unit_test(test_cut_packets),
