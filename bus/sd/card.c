@@ -455,7 +455,8 @@ static void fill_in(struct bb_sd *sd)
     block->max_erase = MOST_ERASE;
     block->queues = 1;
     block->depth = DEPTH;
-    block->label = sd->card.name;
+    memcpy(sd->label, sd->card.name, sizeof(sd->label));
+    block->label = sd->label;
     enum { CLASS_ERASE = 1 << 5, CLASS_WRITE = 1 << 4 };
     bool locked = sd->ops->locked && sd->ops->locked(sd);
     if (sd->card.protected || locked || !(sd->card.classes & CLASS_WRITE))

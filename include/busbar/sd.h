@@ -135,6 +135,7 @@ struct bb_sd {
     unsigned waiting;
     uint64_t erase_first, erase_end;
     uint8_t cid[16], other[16];    /* of the card that the block device is made of, another one */
+    char label[20];                /* its name, while another one may be looked at */
     struct bb_block_segment small; /* a register that comes as data, */
     uint8_t *room;                 /* and 64 bytes for it */
     struct bb_value values[3];
