@@ -49,7 +49,7 @@ static void describe(struct model_hub *hub)
     struct usb_model *usb = &hub->usb;
     bool fast = usb->speed == BB_USB_HIGH;
     const uint8_t protocol = fast ? 1 + hub->multiple : 0;
-    const uint8_t device[] = {USB_DEVICE(9, 0, protocol, 64, 0x1209, 0x0009, 1)};
+    const uint8_t device[] = {USB_DEVICE(9, 0, protocol, 64, hub->vendor, hub->product, 1)};
     const uint8_t qualifier[] = {USB_QUALIFIER(9, 0, 0, 64, 1)};
 
     usb->socket_count = hub->ports;
@@ -381,8 +381,12 @@ static int hub_in(struct usb_model *usb, unsigned endpoint, uint8_t *data)
 void model_hub_init(struct model_hub *hub, const char *name, enum bb_usb_speed speed,
                     unsigned ports)
 {
-    *hub = (struct model_hub){
-        .ports = ports, .self_powered = true, .power_good = 50, .reset_time = 15 * BB_MSEC};
+    *hub = (struct model_hub){.ports = ports,
+                              .vendor = 0x1209,
+                              .product = 0x0009,
+                              .self_powered = true,
+                              .power_good = 50,
+                              .reset_time = 15 * BB_MSEC};
     hub->usb = (struct usb_model){
         .name = name,
         .speed = (uint8_t)speed,

@@ -32,6 +32,7 @@ struct model_hub {
     struct usb_socket sockets[MODEL_HUB_PORTS];
     /* Set between model_hub_init() and the plug. */
     unsigned ports;
+    uint16_t vendor, product;
     bool multiple;             /* a translator for each port: alternate setting 1 has it */
     bool ganged;               /* power of all ports together */
     bool self_powered;         /* else each port gives 100 mA */
