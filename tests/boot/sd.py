@@ -1,0 +1,129 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""The card of the Raspberry Pi, behind SDHOST and behind the Arasan: file systems of the host's
+programs are written to, the machine reboots and reads them, the host judges them. Then the card is
+pulled out while it is used, and put back.
+
+    python3 tests/boot/sd.py
+"""
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+sys.path.insert(0, str(ROOT / "tools"))
+from busbarlib import run  # noqa: E402
+from busbarlib.guest import Guest  # noqa: E402
+
+MIB = 1 << 20
+FAT, EXT4 = (1 * MIB, 16 * MIB), (17 * MIB, 40 * MIB)
+TEXT = "written before the reboot\n"
+os.environ["PATH"] += ":/usr/sbin:/sbin"
+os.environ["MTOOLS_SKIP_CHECK"] = "1"
+well = True
+
+
+def check(what, good, *heard):
+    global well
+    well = well and bool(good)
+    print(f"{'ok  ' if good else 'FAIL'} {what}")
+    if not good:
+        print(*heard, sep="\n")
+
+
+def host(*words, said=None):
+    done = subprocess.run(list(map(str, words)), input=said, text=True, errors="replace",
+                          timeout=60, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+    return done.returncode, done.stdout
+
+
+def must(*words, said=None):
+    status, text = host(*words, said=said)
+    if status:
+        sys.exit(f"{' '.join(map(str, words))}: {text}")
+
+
+def put(card, image, place):
+    with open(card, "r+b") as handle:
+        handle.seek(place[0])
+        handle.write(image.read_bytes())
+
+
+def make_card(folder):
+    """An MBR with a FAT of 16 MiB and an ext4 of 40 MiB, on a card of 64."""
+    card, fat, ext4, text = (folder / name for name in ("card", "fat", "ext4", "text"))
+    card.write_bytes(bytes(64 * MIB))
+    text.write_text(TEXT)
+    must("sfdisk", "-q", card, said=f"label: dos\nstart={FAT[0] // 512},size={FAT[1] // 512},type=c\n"
+                                    f"start={EXT4[0] // 512},size={EXT4[1] // 512},type=83\n")
+    fat.write_bytes(bytes(FAT[1]))
+    must("mkfs.vfat", "-F", "16", fat)
+    must("mcopy", "-i", fat, text, "::text")
+    must("mke2fs", "-q", "-F", "-t", "ext4", ext4, f"{EXT4[1] // MIB}M")
+    put(card, fat, FAT)
+    put(card, ext4, EXT4)
+    return card
+
+
+def part(card, place, image):
+    with open(card, "rb") as handle:
+        handle.seek(place[0])
+        image.write_bytes(handle.read(place[1]))
+    return image
+
+
+def use_files(guest, name):
+    listed = guest.ask("block")
+    check(f"{name}: the card and its partitions are listed",
+          all(what in listed for what in ("64 MiB, ", "disk0p1", "disk0p2")), listed)
+    for line in ("mkdir disk0p1:/new", "cp disk0p1:/text disk0p1:/new/copy",
+                 "cp disk0p1:/text disk0p2:/copy"):
+        heard = guest.ask(line)
+        check(f"{name}: {line}", "26 bytes" in heard or not heard.strip(), heard)
+    guest.play(("send", "reboot"), ("expect", "^Busbar "))
+    for path in ("disk0p1:/new/copy", "disk0p2:/copy"):
+        heard = guest.ask(f"cat {path}")
+        check(f"{name}: {path} is there after the reboot", TEXT in heard + "\n", heard)
+
+
+def pull_out(guest, name, node):
+    """QEMU calls the card sd0."""
+    guest.monitor.execute("eject", device="sd0", force=True)
+    heard = guest.ask("block copy disk0 0 disk0 0 1") + guest.ask("cat disk0p1:/text")
+    heard += guest.ask(f"explain {node}")
+    check(f"{name}: without its card it says so", "the card was taken out" in heard, heard)
+    check(f"{name}: and the machine goes on", "up " in guest.ask("uptime"))
+
+
+def put_back(guest, name, card):
+    guest.monitor.execute("blockdev-change-medium", device="sd0", filename=str(card), format="raw")
+    guest.hear(3)
+    heard = guest.ask("log") + guest.ask("cat disk0p1:/text")
+    check(f"{name}: put back, it is read again", "is back" in heard and TEXT.strip() in heard, heard)
+
+
+def try_platform(platform, node, folder):
+    name = Path(platform).name
+    card = make_card(folder)
+    with Guest(run.Machine(platform, disks=[str(card)], reboot=True)) as guest:
+        use_files(guest, name)
+        pull_out(guest, name, node)
+        put_back(guest, name, card)
+        guest.play(("send", "poweroff"), status=0)
+    status, said = host("fsck.vfat", "-n", part(card, FAT, folder / "judged"))
+    check(f"{name}: fsck.vfat finds the FAT clean", status == 0, said)
+    status, said = host("e2fsck", "-fn", part(card, EXT4, folder / "judged"))
+    check(f"{name}: e2fsck finds the ext4 clean", status == 0, said)
+
+
+def main():
+    with tempfile.TemporaryDirectory(prefix="busbar-sd") as folder:
+        try_platform("raspi3b", "mmc@7e202000", Path(folder))
+        try_platform(str(ROOT / "tests/boot/sdhci"), "mmc@7e300000", Path(folder))
+    return 0 if well else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
