@@ -8,8 +8,10 @@
 #include <busbar/font.h>
 #include <busbar/terminal.h>
 
+#include "terminal_colour.h"
+
 enum { GROUND, ESCAPE, SKIP_ONE, SEQUENCE, STRING, STRING_ESCAPE }; /* states */
-enum { WHITE = 7, BLACK = 0, BRIGHT = 8, TAB = 8 };
+enum { TAB = 8 };
 enum { ESC = 0x1b, CAN = 0x18, SUB = 0x1a, BEL = 0x07, DEL = 0x7f };
 enum { MOST = 9999 }; /* a parameter; what is above counts as that */
 
@@ -173,40 +175,19 @@ static uint32_t parameter(const struct bb_terminal *terminal, unsigned index, ui
     return value ? value : otherwise;
 }
 
-/* The nearest of the sixteen to a colour of six steps for each channel. */
-static uint8_t nearest(uint32_t red, uint32_t green, uint32_t blue)
-{
-    uint32_t most = red > green ? red : green;
-    most = most > blue ? most : blue;
-    if (most < 2)
-        return most ? BRIGHT : BLACK;
-    uint32_t half = (most + 1) / 2 + (most > 3);
-    uint32_t mixed = (red >= half ? 1u : 0u) | (green >= half ? 2u : 0u) | (blue >= half ? 4u : 0u);
-    return (uint8_t)(mixed | (most == 5 ? BRIGHT : 0u));
-}
-
-static uint8_t palette(uint32_t number)
-{
-    if (number < 16)
-        return (uint8_t)number;
-    if (number < 232)
-        return nearest((number - 16) / 36, (number - 16) / 6 % 6, (number - 16) % 6);
-    return number < 238 ? BLACK : number < 244 ? BRIGHT : number < 250 ? WHITE : BRIGHT + WHITE;
-}
-
 /* 38 and 48: `5;n` or `2;r;g;b` follow. Returns how many parameters that takes. */
 static unsigned extended(const struct bb_terminal *terminal, unsigned at, uint8_t *colour)
 {
     uint32_t kind = parameter(terminal, at, 0);
     if (kind == 5) {
-        *colour = palette(parameter(terminal, at + 1, 0) & 0xff);
+        *colour = bb_terminal_palette(parameter(terminal, at + 1, 0) & 0xff);
         return 2;
     }
     if (kind != 2)
         return 1;
-    *colour = nearest((parameter(terminal, at + 1, 0) & 0xff) / 43,
-                      (parameter(terminal, at + 2, 0) & 0xff) / 43,
-                      (parameter(terminal, at + 3, 0) & 0xff) / 43);
+    *colour = bb_terminal_nearest((parameter(terminal, at + 1, 0) & 0xff) / 43,
+                                  (parameter(terminal, at + 2, 0) & 0xff) / 43,
+                                  (parameter(terminal, at + 3, 0) & 0xff) / 43);
     return 4;
 }
 
@@ -580,14 +561,39 @@ static void take(struct bb_terminal *terminal, char c)
     }
 }
 
+static bool is_plain(uint8_t byte)
+{
+    return byte >= ' ' && byte < DEL;
+}
+
+/* As many as there are of what nearly everything is, up to the end of the row. Returns how many. */
+static size_t put_run(struct bb_terminal *terminal, const char *data, size_t size)
+{
+    size_t count = 0, room = (size_t)(terminal->columns - terminal->x);
+    uint32_t *cells = row_of(terminal, terminal->y) + terminal->x, style = terminal->style;
+    if (size > room)
+        size = room;
+    for (; count < size && is_plain((uint8_t)data[count]); count++)
+        cells[count] = style | (uint8_t)data[count];
+    if (count) {
+        terminal->x = (uint16_t)(terminal->x + count);
+        terminal->last = (uint8_t)data[count - 1];
+        touch(terminal, terminal->y, terminal->y + 1u);
+    }
+    return count;
+}
+
 void bb_terminal_write(struct bb_terminal *terminal, const char *data, size_t size)
 {
-    for (size_t i = 0; i < size; i++) {
-        uint8_t byte = (uint8_t)data[i];
-        /* What nearly everything is. */
-        if (terminal->state == GROUND && !terminal->missing && byte >= ' ' && byte < DEL)
-            put(terminal, byte);
-        else
-            take(terminal, data[i]);
+    while (size > 0) {
+        size_t taken = 0;
+        if (terminal->state == GROUND && !terminal->missing)
+            taken = put_run(terminal, data, size);
+        if (!taken) {
+            take(terminal, *data);
+            taken = 1;
+        }
+        data += taken;
+        size -= taken;
     }
 }

@@ -34,6 +34,9 @@ struct framebuffer {
     void *memory;    /* of both grids */
     size_t memory_size;
     uint32_t colours[16];
+    uint64_t pixels[16][2]; /* see mix() */
+    uint64_t mixed;         /* the colours of these */
+    bool is_mixed;
     uint32_t cursor_row; /* where the cursor is drawn */
     uint64_t drawn_at;
     struct bb_work draw_soon;
@@ -44,7 +47,34 @@ struct framebuffer {
 
 /* ---- Drawing ---- */
 
-static void draw_cell(const struct framebuffer *self, uint32_t x, uint32_t y, uint32_t cell)
+/* Four pixels in these colours for each value of their bits: the leftmost is the lowest word. */
+static const uint64_t (*mix(struct framebuffer *self, uint64_t ink, uint64_t paper))[2]
+{
+    uint64_t colours = ink << 32 | paper;
+    if (self->mixed != colours || !self->is_mixed) {
+        self->is_mixed = false;
+        for (uint32_t i = 0; i < 16; i++) {
+            self->pixels[i][0] = (i & 8 ? ink : paper) | (i & 4 ? ink : paper) << 32;
+            self->pixels[i][1] = (i & 2 ? ink : paper) | (i & 1 ? ink : paper) << 32;
+        }
+        self->mixed = colours;
+        self->is_mixed = true;
+    }
+    return self->pixels;
+}
+
+/* A row of a glyph. */
+static inline void put_pixels(uint64_t *out, const uint64_t (*pixels)[2], uint32_t bits)
+{
+    const uint64_t *left = pixels[bits >> 4], *right = pixels[bits & 15];
+    uint64_t first = left[0], second = left[1], third = right[0], fourth = right[1];
+    out[0] = first;
+    out[1] = second;
+    out[2] = third;
+    out[3] = fourth;
+}
+
+static void draw_cell(struct framebuffer *self, uint32_t x, uint32_t y, uint32_t cell)
 {
     uint8_t scratch[BB_FONT_HEIGHT];
     uint64_t ink = self->colours[BB_CELL_INK(cell)], paper = self->colours[BB_CELL_PAPER(cell)];
@@ -57,19 +87,11 @@ static void draw_cell(const struct framebuffer *self, uint32_t x, uint32_t y, ui
         ink = paper;
         paper = swap;
     }
-    /* Two pixels, by their bits: the left one is the lower word. */
-    const uint64_t pairs[4] = {paper | paper << 32, paper | ink << 32, ink | paper << 32,
-                               ink | ink << 32};
-    for (uint32_t row = 0; row < BB_FONT_HEIGHT; row++, at += stride) {
-        uint64_t *out = (uint64_t *)(void *)at;
-        uint32_t bits = rows[row];
-        if (cell & BB_CELL_UNDERLINED && row == BB_FONT_HEIGHT - 2)
-            bits = 0xff;
-        out[0] = pairs[bits >> 6];
-        out[1] = pairs[bits >> 4 & 3];
-        out[2] = pairs[bits >> 2 & 3];
-        out[3] = pairs[bits & 3];
-    }
+    const uint64_t(*pixels)[2] = mix(self, ink, paper);
+    for (uint32_t row = 0; row < BB_FONT_HEIGHT; row++)
+        put_pixels((uint64_t *)(void *)(at + row * stride), pixels, rows[row]);
+    if (cell & BB_CELL_UNDERLINED)
+        put_pixels((uint64_t *)(void *)(at + (BB_FONT_HEIGHT - 2) * stride), pixels, 0xff);
 }
 
 static void draw_row(struct framebuffer *self, uint32_t y)

@@ -2,11 +2,12 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """What the Pi's screen shows, read back from pictures of it: each cell is compared with the font's
 glyphs. The boot log and the prompt, what a USB keyboard types, colours, boxes, scrolling, other
-modes, and a panic.
+modes, a panic; and how many instructions printing takes.
 
     python3 tests/boot/screen.py
 """
 import ctypes
+import re
 import subprocess
 import sys
 import tempfile
@@ -224,10 +225,27 @@ def panic(folder, font):
               "panic: asked for: 42" in picture.text and "  at 0x" in picture.text, picture.text)
 
 
+def costs(_folder, _font):
+    """Instructions: of a line of 74 characters, of a full screen of 30 such, of that once scrolled,
+    of one character; with what they may grow to."""
+    with Guest(run.Machine("raspi3b", app=str(ROOT / "tests/apps/screen"), semihosting=False,
+                           append="display.mode=640x480",
+                           extra=["-icount", "shift=4,sleep=off"])) as guest:
+        guest.expect("ready")
+        guest.write(b"p")
+        guest.expect(r"costs: .*character \d+")
+        found = re.search(r"costs: line (\d+), full screen (\d+), scrolled (\d+), "
+                          r"character (\d+)", guest.seen)
+        print(found[0], flush=True)
+        for what, got, limit in zip(("a line", "a full screen", "a scrolled one", "a character"),
+                                    map(int, found.groups()), (2500, 550_000, 90_000, 3500)):
+            check(f"{what} takes no more than {limit:,} instructions", got <= limit, got)
+
+
 def main():
     with tempfile.TemporaryDirectory() as folder:
         font = Font(folder)
-        for part in (logs_and_keys, pages, panic):
+        for part in (logs_and_keys, pages, panic, costs):
             try:
                 part(folder, font)
             except BusbarError as error:

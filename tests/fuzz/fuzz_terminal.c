@@ -5,8 +5,8 @@
  * shown once, and each cell has a glyph.
  *
  *     clang -g -O1 -fsanitize=fuzzer,address,undefined -Iinclude -I. -DBB_ARCH_HOST=1 \
- *         tests/fuzz/fuzz_terminal.c subsys/terminal.c subsys/font.c subsys/font_box.c \
- *         -o fuzz_terminal
+ *         tests/fuzz/fuzz_terminal.c subsys/terminal.c subsys/terminal_colour.c subsys/font.c \
+ *         subsys/font_box.c -o fuzz_terminal
  */
 #include <stdlib.h>
 #include <string.h>

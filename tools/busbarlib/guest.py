@@ -87,6 +87,10 @@ class Guest:
         """Type a line and do not wait for its answer: the next send does. At the prompt, please."""
         self._dialogue.type(text)
 
+    def write(self, data):
+        """Bytes to the console, whatever it shows."""
+        self._program.write(data)
+
     def expect(self, pattern, limit=60):
         """Wait until this appears in what came since the last send."""
         self.play(("expect", pattern), limit=limit)
