@@ -17,7 +17,7 @@
 
 #include "dwc2_core.h"
 
-enum { HALT_TIME = 8 * BB_MSEC, TURN = 2 * BB_MSEC };
+enum { HALT_TIME = 4 * BB_MSEC, TURN = 2 * BB_MSEC };
 enum { RESET_TIME = 60 * BB_MSEC, ENABLE_TIME = 5 * BB_MSEC };
 enum { LAST_START = 3 }; /* microframe of a frame */
 
@@ -115,6 +115,19 @@ static void wait_until(struct dwc2 *chip, struct bb_usb_transfer *transfer, uint
     *at = transfer;
 }
 
+/* Halts a channel: its interrupt follows. */
+static void halt(struct dwc2 *chip, struct channel *channel)
+{
+    uintptr_t state = bb_arch_irq_save();
+    channel->state = HALTING;
+    channel->since = bb_time();
+    chip->unsettled |= 1u << channel->number;
+    uint32_t character = get_channel(chip, channel, HCCHAR);
+    if (character & CHAR_ENABLE) /* else it has halted by itself just now */
+        put_channel(chip, channel, HCCHAR, character | CHAR_DISABLE);
+    bb_arch_irq_restore(state);
+}
+
 static void channel_halted(struct dwc2 *chip, struct channel *channel)
 {
     struct bb_usb_transfer *transfer = channel->transfer;
@@ -124,7 +137,9 @@ static void channel_halted(struct dwc2 *chip, struct channel *channel)
     uint64_t due = 0;
     channel->events = 0;
     if (events & EVENT_AHB_ERROR && !(events & EVENT_HALTED)) {
-        recover(chip, "the core could not reach memory");
+        bb_print(BB_ERROR, "%s: the core could not reach memory", chip->device.name);
+        job->status = job->status ? job->status : -EIO;
+        halt(chip, channel);
         return;
     }
     int verdict = PIECE_AGAIN;
@@ -135,6 +150,8 @@ static void channel_halted(struct dwc2 *chip, struct channel *channel)
         transfer->actual = transfer->length;
         verdict = -EOVERFLOW;
     }
+    if (was_halting && !(channel->character & CHAR_IN))
+        transfer->endpoint->ping = transfer->endpoint->device->speed == BB_USB_HIGH;
     bool over = verdict == PIECE_DONE && advance(transfer, is_short);
 
     channel->transfer = NULL;
@@ -190,19 +207,6 @@ static void run_work(struct bb_work *work)
 }
 
 /* ---- Whose turn it is ---- */
-
-/* Halts a channel: its interrupt follows. */
-static void halt(struct dwc2 *chip, struct channel *channel)
-{
-    uintptr_t state = bb_arch_irq_save();
-    channel->state = HALTING;
-    channel->since = bb_time();
-    chip->unsettled |= 1u << channel->number;
-    uint32_t character = get_channel(chip, channel, HCCHAR);
-    if (character & CHAR_ENABLE) /* else it has halted by itself just now */
-        put_channel(chip, channel, HCCHAR, character | CHAR_DISABLE);
-    bb_arch_irq_restore(state);
-}
 
 /* Looks at channels that are to halt. The time at which to look again. */
 static uint64_t settle(struct dwc2 *chip)
@@ -297,6 +301,8 @@ static int dwc2_submit(struct bb_usb_host *host, struct bb_usb_transfer *transfe
     struct bb_usb_endpoint *endpoint = transfer->endpoint;
     struct job *job = job_of(transfer);
     bool in = data_is_in(transfer);
+    if (chip->broken)
+        return -EIO;
     *job = (struct job){.stage = endpoint->type == BB_USB_CONTROL ? SETUP : DATA};
     if (endpoint->packet % 4 && transfer->length > endpoint->packet)
         return -EINVAL; /* the second packet would begin where no DMA can */
@@ -384,9 +390,9 @@ static void run_port(struct bb_timer_event *event)
 static int dwc2_port_status(struct bb_usb_host *host, unsigned number, uint32_t *status)
 {
     struct dwc2 *chip = chip_of(host);
+    if (number != 1 || chip->broken)
+        return number != 1 ? -EINVAL : -EIO;
     uint32_t port = get(chip, HPRT), speed = port >> PORT_SPEED & 3, bits = 0;
-    if (number != 1)
-        return -EINVAL;
     bits |= port & PORT_CONNECTED ? BB_USB_PORT_CONNECTION : 0u;
     bits |= port & PORT_ENABLED && !chip->resetting ? BB_USB_PORT_ENABLE : 0u;
     bits |= port & PORT_SUSPEND ? BB_USB_PORT_SUSPEND : 0u;
@@ -405,8 +411,8 @@ static int dwc2_port_feature(struct bb_usb_host *host, unsigned number,
                              enum bb_usb_port_feature feature, bool set)
 {
     struct dwc2 *chip = chip_of(host);
-    if (number != 1)
-        return -EINVAL;
+    if (number != 1 || chip->broken)
+        return number != 1 ? -EINVAL : -EIO;
     if (feature >= BB_USB_FEATURE_C_CONNECTION && feature <= BB_USB_FEATURE_C_RESET && !set) {
         uint32_t change = 1u << (feature - BB_USB_FEATURE_C_CONNECTION);
         __atomic_fetch_and(&chip->changes, ~change, __ATOMIC_RELEASE);
@@ -443,7 +449,8 @@ static void recover(struct dwc2 *chip, const char *why)
     }
     if (error) {
         bb_device_broken(&chip->device, "the core cannot be reset", error);
-        chip->free = chip->free_count = 0;
+        chip->broken = true;
+        chip->free = chip->free_count = chip->unsettled = 0;
         return;
     }
     set_going(chip);
@@ -496,6 +503,8 @@ static int dwc2_probe(struct bb_device *device)
 static void dwc2_remove(struct bb_device *device)
 {
     struct dwc2 *chip = bb_container_of(device, struct dwc2, device);
+    if (chip->broken)
+        return; /* it does not answer */
     put(chip, GAHBCFG, chip->burst | AHB_DMA);
     put(chip, GINTMSK, 0);
     (void)stop_channels(chip);

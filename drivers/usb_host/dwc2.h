@@ -214,6 +214,7 @@ struct dwc2 {
     uint32_t pause;
     bool reset_driven; /* the port's reset is on the wire */
     bool resetting;
+    bool broken;                   /* and nothing can be done about it */
     struct queue periodic, others; /* ready */
     struct queue ended;
     struct bb_usb_transfer *waiting; /* by due */

@@ -128,7 +128,7 @@ static inline int read_hardware(struct dwc2 *chip)
 
 static inline int set_up(struct dwc2 *chip)
 {
-    put(chip, GAHBCFG, 0);
+    put(chip, GAHBCFG, chip->burst | AHB_DMA);
     put(chip, GINTMSK, 0);
     int error = reset_core(chip);
     if (error)

@@ -166,12 +166,13 @@ static inline void start(struct dwc2 *chip, struct channel *channel,
 static inline bool go_on_with_split(struct dwc2 *chip, struct channel *channel, uint32_t events)
 {
     const uint32_t ends = EVENT_DONE | EVENT_AHB_ERROR | EVENT_STALL | EVENT_NAK | EVENT_ERROR |
-                          EVENT_BABBLE | EVENT_OVERRUN | EVENT_TOGGLE;
+                          EVENT_BABBLE | EVENT_TOGGLE;
+    const uint32_t again = EVENT_NYET | EVENT_OVERRUN;
     bool periodic = is_periodic(channel->transfer);
     unsigned frame = 0;
     if (events & ends)
         return false;
-    if (channel->completing ? !(events & EVENT_NYET) || ++channel->nyets > MOST_NYETS
+    if (channel->completing ? !(events & again) || ++channel->nyets > MOST_NYETS
                             : !(events & EVENT_ACK))
         return false;
     if (periodic) {
@@ -256,8 +257,9 @@ static inline int judge(struct channel *channel, struct bb_usb_transfer *transfe
         return PIECE_AGAIN;
     }
     if (is_periodic(transfer)) {
-        /* NAK; or its frame was over before its turn came, or its split's */
-        *due = events & EVENT_NAK || channel->split ? next_interval(endpoint) : bb_time();
+        /* Else its frame was over before its turn came. */
+        bool over = events & EVENT_NAK || channel->completing;
+        *due = over ? next_interval(endpoint) : bb_time();
         return PIECE_LATER;
     }
     if (channel->split || events & EVENT_NAK) {
@@ -279,9 +281,11 @@ static inline bool count(struct dwc2 *chip, struct channel *channel,
     uint32_t packets = size >> TSIZ_PACKETS & TSIZ_PACKETS_MASK;
     uint32_t moved = channel->bytes;
     bool in = channel->character & CHAR_IN;
-    if (job_of(transfer)->stage != DATA)
+    enum stage stage = (enum stage)job_of(transfer)->stage;
+    if (stage == DATA || stage == ZERO)
+        transfer->endpoint->toggle = (size >> TSIZ_PID & 3) == TSIZ_DATA1;
+    if (stage != DATA)
         return false;
-    transfer->endpoint->toggle = (size >> TSIZ_PID & 3) == TSIZ_DATA1;
     if (done && in)
         moved = left <= channel->bytes ? channel->bytes - left : 0;
     else if (!done)

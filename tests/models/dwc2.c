@@ -320,7 +320,8 @@ static uint32_t read_reset(struct model_dwc2 *dwc2)
                      (now < dwc2->rx_flush_ends ? (uint32_t)RXFFLSH : 0) |
                      (now < dwc2->tx_flush_ends ? (uint32_t)TXFFLSH : 0);
 
-    if (now < dwc2->idle_at || !model_dwc2_is_idle(dwc2))
+    /* A channel that hangs on the bus leaves the AHB idle. */
+    if (now < dwc2->idle_at || (!model_dwc2_is_idle(dwc2) && !dwc2->never_halts))
         return value;
     dwc2->idle_seen = true;
     return value | AHBIDLE;
