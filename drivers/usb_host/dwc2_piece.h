@@ -87,6 +87,19 @@ static inline bool try_in(struct dwc2 *chip, struct channel *channel, uint32_t s
     return events & EVENT_HALTED;
 }
 
+/* An emulated core says nothing of a device that is gone, and would keep the channel for good: what
+ * it has not done at once is what the device did not answer, but for a stick that reads or writes
+ * its disk. */
+static inline void note_silence(struct dwc2 *chip, struct channel *channel,
+                                const struct bb_usb_transfer *transfer, bool in)
+{
+    bool may_wait = transfer->endpoint->type == BB_USB_BULK && (channel->answered || !in);
+    if (may_wait || get_channel(chip, channel, HCINT) & EVENT_HALTED)
+        return;
+    channel->events |= EVENT_ERROR;
+    put_channel(chip, channel, HCCHAR, channel->character | CHAR_ENABLE | CHAR_DISABLE);
+}
+
 /* HCTSIZ of a split's one packet: of an OUT, nothing is left for the complete split. */
 static inline uint32_t split_size(const struct channel *channel)
 {
@@ -156,9 +169,13 @@ static inline void start(struct dwc2 *chip, struct channel *channel,
     bool behind_hub = endpoint->device->tier > 1;
     if (chip->emulated && behind_hub && in && endpoint->type == BB_USB_BULK)
         channel->answered = try_in(chip, channel, size);
+    uintptr_t state = bb_arch_irq_save(); /* its interrupt would take the events away */
     enable(chip, channel, frame);
     if (chip->emulated && !behind_hub)
         channel->answered = get(chip, HPRT) & PORT_ENABLED;
+    if (chip->emulated)
+        note_silence(chip, channel, transfer, in);
+    bb_arch_irq_restore(state);
 }
 
 /* A split goes on at once, or its moment is over. Whether it did; the interrupt's and, for the
