@@ -18,7 +18,7 @@ static struct {
     char draft[LINE_SIZE]; /* the new line while an old one is shown */
     const char *prompt;
     enum { PLAIN, ESCAPE, SEQUENCE } state;
-    char parameter; /* of an escape sequence */
+    char parameter; /* of an escape sequence: its only digit; 0: none, ';': more */
 } line;
 
 /* A redraw can go back to the start of a row and no further up. So a line that is longer is shown
@@ -259,9 +259,9 @@ static bool take(char c)
         line.state = c == '[' || c == 'O' ? SEQUENCE : PLAIN;
         line.parameter = '\0';
     } else if (line.state == SEQUENCE) {
-        if (c >= '0' && c <= '9') {
-            line.parameter = c;
-        } else if (c >= 0x40) {
+        if (c < 0x40) {
+            line.parameter = line.parameter ? ';' : c;
+        } else {
             line.state = PLAIN;
             sequence(c);
         }

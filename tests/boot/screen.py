@@ -133,6 +133,8 @@ def logs_and_keys(folder, font):
         guest.monitor.press("backspace")
         guest.monitor.press("left")
         guest.monitor.press("end")
+        for key in ("f7", "f6", "f11", "f12", "f10", "pgup", "insert"):  # which edit nothing
+            guest.monitor.press(key)
         guest.monitor.type("time\n")
         guest.expect(r"up \d+\.\d+ s")
         picture = screen.until("busbar> uptime")
