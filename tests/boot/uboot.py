@@ -11,7 +11,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(ROOT / "tools"))
-from busbarlib import image, media, run, setup  # noqa: E402
+from busbarlib import image, media, run, setup, usb  # noqa: E402
 from busbarlib.expect import PROMPT, Dialogue, Program  # noqa: E402
 
 LIMIT = 60
@@ -27,10 +27,10 @@ def check(what, failure, heard):
         print(heard.replace("\r", ""), failure, sep="\n")
 
 
-def converse(platform, uboot, card, typed, steps):
+def converse(platform, uboot, typed, steps, **attached):
     """(failure or None, all output): U-Boot gets the lines `typed`, none: it starts by itself; then the
     steps are the program's."""
-    machine = run.Machine(platform, disks=[str(card)], semihosting=False)
+    machine = run.Machine(platform, semihosting=False, **attached)
     argv = run.prepare(machine, uboot, True).argv
     if platform == "virt-arm64":
         argv[argv.index("-kernel")] = "-bios"
@@ -60,9 +60,9 @@ def try_virt():
     uboot = setup.ensure_uboot("u-boot-qemu", "qemu_arm64")
     with tempfile.TemporaryDirectory() as name:
         card = make_card("virt-arm64", Path(name))
-        check("virt-arm64: by itself", *converse("virt-arm64", uboot, card, [], [
+        check("virt-arm64: by itself", *converse("virt-arm64", uboot, [], [
             ("expect", "unknown parameters, ignored: from.extlinux "), ("send", "ls disk0p1:/"),
-            ("expect", "kernel.img"), ("send", "poweroff")]))
+            ("expect", "kernel.img"), ("send", "poweroff")], disks=[str(card)]))
 
 
 def try_pi():
@@ -97,7 +97,19 @@ def try_pi():
              [("send", "memory"), ("expect", r"^0x002\w+ - .* image"), *used[1:]]),
         ]
         for what, typed, steps in cases:
-            check(f"raspi3b: {what}", *converse("raspi3b", uboot, card, typed, steps))
+            check(f"raspi3b: {what}", *converse("raspi3b", uboot, typed, steps, disks=[str(card)]))
+        # U-Boot has used the controller of USB, and leaves it as it was.
+        stick = folder / "stick"
+        media.blank(stick, 4 << 20)
+        plugs = [usb.plug("keyboard"), usb.plug(f"storage:{stick}"), usb.plug("mouse")]
+        check("raspi3b: with USB devices", *converse("raspi3b", uboot, [], [
+            ("send", "usb"), ("expect", "port 1: .* input/usb_keyboard"),
+            ("expect", "port 2: .* block/usb_storage"), ("expect", "port 3: .* input/usb_mouse"),
+            ("send", "block"), ("expect", "^disk1 +4.0 MiB"), ("send", "poweroff")],
+            disks=[str(card)], usb=plugs))
+        check("raspi3b: from a stick", *converse("raspi3b", uboot, [], [
+            ("expect", "unknown parameters, ignored: from.extlinux "), ("send", "ls disk0p1:/"),
+            ("expect", "kernel8.img"), ("send", "poweroff")], usb=[usb.plug(f"storage:{card}")]))
 
 
 if __name__ == "__main__":
