@@ -323,6 +323,16 @@ class Generated(Repository):
         ):
             self.assertIn(line + "\n", header)
 
+    def test_parameters(self):
+        self.put("platforms/board/platform.toml", 'parameters = ["log=debug", "a.b=c"]\n' + BOARD)
+        self.configure()
+        self.assertIn('#define BB_PARAMETERS "log=debug a.b=c"\n', self.read("busbar/config.h"))
+        for wrong in ("two words", "=c", 'a=b"c'):
+            text = f"parameters = ['{wrong}']\n" + BOARD
+            self.put("platforms/board/platform.toml", text)
+            with self.subTest(wrong), self.assertRaisesRegex(ManifestError, "is no word of a"):
+                load_platform("board")
+
     def test_nodes_that_no_tree_describes(self):
         self.put("platforms/board/platform.toml", 'nodes = ["busbar,arm-rndr"]\n' + BOARD)
         self.configure()

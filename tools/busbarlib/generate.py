@@ -86,11 +86,12 @@ def version():
     return re.search(r"^\s*version: '([^']+)'", text, re.MULTILINE)[1]
 
 
-def config_header(name, arena, buildtype):
+def config_header(name, arena, buildtype, parameters=()):
     lines = [LICENCE, "#ifndef BUSBAR_CONFIG_H\n#define BUSBAR_CONFIG_H\n\n"]
     lines.append(f'#define BB_VERSION "{version()}"\n')
     lines.append(f"#define BB_PLATFORM_NAME {json.dumps(name)}\n")
     lines.append(f'#define BB_BUILD_TYPE "{buildtype}"\n')
+    lines.append(f"#define BB_PARAMETERS {json.dumps(' '.join(parameters))}\n")
     lines.append(f"#ifndef BB_ARENA_SIZE\n#define BB_ARENA_SIZE {arena}\n#endif\n")
     lines.append("\n#endif\n")
     return "".join(lines)
@@ -158,7 +159,8 @@ def configure(options):
 
     write(out / "drivers.c", drivers_source(platform.drivers, platform.early_console, platform.nodes))
     write(out / "busbar/bind.h", bind_header(bound(platform.drivers) if release else {}))
-    config = config_header(platform.name, platform.arena, options.buildtype)
+    config = config_header(platform.name, platform.arena, options.buildtype,
+                           platform.parameters)
     write(out / "busbar/config.h", config)
     plan += [("driver", _shown(driver.path)) for driver in platform.drivers]
     if release:

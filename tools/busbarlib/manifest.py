@@ -47,6 +47,7 @@ _PLATFORM_KEYS = (
     "load",
     "early_console",
     "nodes",
+    "parameters",
     "qemu",
     "tree",
     "image",
@@ -144,6 +145,7 @@ class Platform:
     tree: Tree | None
     image: Image | None
     nodes: tuple[str, ...]  # compatible strings of hardware that no tree describes
+    parameters: tuple[str, ...]  # words that stand before those of the command line
     files: tuple[Path, ...]  # every manifest that was read
 
     @property
@@ -423,6 +425,15 @@ def load_platform(name):
     return _load_platform(_locate(str(name), "platform", _platform_names(), Path.cwd()), ())
 
 
+def _find_parameters(file, inherited):
+    """`sdhci.pins=emmc_gpio48`: after what another manifest says, and before the command line."""
+    words = file.strings("parameters")
+    for word in words:
+        if not re.fullmatch(r"[^\s\"=]+(=[^\s\"]*)?", word):
+            file.fail("parameters", f"'{word}' is no word of a command line, as in log=debug", word)
+    return (*inherited, *words)
+
+
 def _load_platform(path, chain):
     file = _File(path)
     file.only(file.data, _PLATFORM_KEYS)
@@ -475,6 +486,7 @@ def _load_platform(path, chain):
         tree=_find_tree(file, base.tree if base else None),
         image=_find_image(file, base.image if base else None),
         nodes=file.strings("nodes", base.nodes if base else ()),
+        parameters=_find_parameters(file, base.parameters if base else ()),
         files=(path, *(base.files if base else ())),
     )
 

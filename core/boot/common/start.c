@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The order of start: early console, tree, parameters, memory, devices, application. */
+#include <string.h>
+
 #include <busbar/app.h>
 #include <busbar/arch.h>
+#include <busbar/arena.h>
 #include <busbar/boot.h>
+#include <busbar/config.h>
 #include <busbar/hooks.h>
 #include <busbar/log.h>
 #include <busbar/param.h>
@@ -128,6 +132,18 @@ static void settle(void)
         bb_print(BB_WARNING, "some device took too long to start; the application begins without");
 }
 
+/* The manifest's words, and after them the command line's: the last of a name counts. */
+static const char *parameters(void)
+{
+    static const char own[] = BB_PARAMETERS;
+    const char *given = bb_bootinfo.command_line;
+    size_t size = sizeof(own) + strlen(given) + 1;
+    char *both = sizeof(own) > 1 ? bb_arena_alloc(size, 1) : NULL;
+    if (both)
+        (void)bb_format(both, size, "%s %s", own, given);
+    return both ? both : given;
+}
+
 void bb_start(void)
 {
     if (bb_early_console.driver)
@@ -142,7 +158,7 @@ void bb_start(void)
                 error == -ENOMEM ? "a larger arena" : "a sound device tree");
     follow_stdout();
     find_command_line();
-    bb_param_parse(bb_bootinfo.command_line);
+    bb_param_parse(parameters());
     bool tell_ticks = bb_param_get("ticks");
     if (bb_regions_build(&bb_bootinfo) < 0)
         give_up("cannot start without ", "a map of free memory");
