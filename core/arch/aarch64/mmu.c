@@ -194,11 +194,21 @@ size_t bb_arch_cache_line(void)
     return (size_t)4 << (ctr >> 16 & 15); /* DminLine, in words */
 }
 
+/* Four at a time: what a device is given by the page has many. */
 #define FOR_EACH_LINE(operation, start, size)                                                      \
     do {                                                                                           \
         size_t line = bb_arch_cache_line();                                                        \
-        uintptr_t end = (uintptr_t)(start) + (size);                                               \
-        for (uintptr_t at = (uintptr_t)(start) & ~(line - 1); at < end; at += line)                \
+        uintptr_t end = (uintptr_t)(start) + (size), last = end - 3 * line;                        \
+        uintptr_t at = (uintptr_t)(start) & ~(line - 1);                                           \
+        while (at < last)                                                                          \
+            __asm__ volatile("dc " operation ", %0\n add %0, %0, %1\n"                             \
+                             "dc " operation ", %0\n add %0, %0, %1\n"                             \
+                             "dc " operation ", %0\n add %0, %0, %1\n"                             \
+                             "dc " operation ", %0\n add %0, %0, %1"                               \
+                             : "+r"(at)                                                            \
+                             : "r"(line)                                                           \
+                             : "memory");                                                          \
+        for (; at < end; at += line)                                                               \
             __asm__ volatile("dc " operation ", %0" : : "r"(at) : "memory");                       \
         __asm__ volatile("dsb sy" : : : "memory");                                                 \
     } while (0)
