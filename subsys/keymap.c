@@ -28,66 +28,80 @@ struct layout {
     char name[4];
     char point; /* of the number pad */
     bool has_altgr;
-    uint16_t keys[LEVELS][KEYS];
+    uint8_t keys[LEVELS][KEYS]; /* codes; see unpack() */
 };
+
+/* A byte for each key: Latin-1, and in place of its C1 controls what is not in it. */
+enum { MARKS = 0x80, EURO = 0x90, FIRST_MARK = 0x300, LAST_MARK = 0x30f };
+#define CODE(text, i)                                                                              \
+    (uint8_t)((text)[i] < FIRST_MARK   ? (text)[i]                                                 \
+              : (text)[i] <= LAST_MARK ? (text)[i] - FIRST_MARK + MARKS                            \
+                                       : EURO)
+#define CODES(text, i) CODE(text, i), CODE(text, (i) + 1), CODE(text, (i) + 2), CODE(text, (i) + 3)
+#define CODES_16(text, i)                                                                          \
+    CODES(text, i), CODES(text, (i) + 4), CODES(text, (i) + 8), CODES(text, (i) + 12)
+#define LEVEL(text)                                                                                \
+    {                                                                                              \
+        CODES_16(text, 0), CODES_16(text, 16), CODES_16(text, 32)                                  \
+    }
 
 static const struct layout layouts[] = {
     {"us",
      '.',
      false,
-     {u"`1234567890-="
-      u"qwertyuiop[]"
-      u"asdfghjkl;'\\"
-      u"\\zxcvbnm,./",
-      u"~!@#$%^&*()_+"
-      u"QWERTYUIOP{}"
-      u"ASDFGHJKL:\"|"
-      u"|ZXCVBNM<>?"}},
+     {LEVEL(u"`1234567890-="
+            u"qwertyuiop[]"
+            u"asdfghjkl;'\\"
+            u"\\zxcvbnm,./"),
+      LEVEL(u"~!@#$%^&*()_+"
+            u"QWERTYUIOP{}"
+            u"ASDFGHJKL:\"|"
+            u"|ZXCVBNM<>?")}},
     {"uk",
      '.',
      true,
-     {u"`1234567890-="
-      u"qwertyuiop[]"
-      u"asdfghjkl;'#"
-      u"\\zxcvbnm,./",
-      u"¬!\"£$%^&*()_+"
-      u"QWERTYUIOP{}"
-      u"ASDFGHJKL:@~"
-      u"|ZXCVBNM<>?",
-      u"¦   €        "
-      u"  é   úíó   "
-      u"á           "
-      u"           "}},
+     {LEVEL(u"`1234567890-="
+            u"qwertyuiop[]"
+            u"asdfghjkl;'#"
+            u"\\zxcvbnm,./"),
+      LEVEL(u"¬!\"£$%^&*()_+"
+            u"QWERTYUIOP{}"
+            u"ASDFGHJKL:@~"
+            u"|ZXCVBNM<>?"),
+      LEVEL(u"¦   €        "
+            u"  é   úíó   "
+            u"á           "
+            u"           ")}},
     {"de",
      ',',
      true,
-     {u"\u03021234567890ß\u0301"
-      u"qwertzuiopü+"
-      u"asdfghjklöä#"
-      u"<yxcvbnm,.-",
-      u"°!\"§$%&/()=?\u0300"
-      u"QWERTZUIOPÜ*"
-      u"ASDFGHJKLÖÄ'"
-      u">YXCVBNM;:_",
-      u"  ²³   {[]}\\ "
-      u"@ €        ~"
-      u"            "
-      u"|      µ   "}},
+     {LEVEL(u"\u03021234567890ß\u0301"
+            u"qwertzuiopü+"
+            u"asdfghjklöä#"
+            u"<yxcvbnm,.-"),
+      LEVEL(u"°!\"§$%&/()=?\u0300"
+            u"QWERTZUIOPÜ*"
+            u"ASDFGHJKLÖÄ'"
+            u">YXCVBNM;:_"),
+      LEVEL(u"  ²³   {[]}\\ "
+            u"@ €        ~"
+            u"            "
+            u"|      µ   ")}},
     {"fr",
      '.',
      true,
-     {u"²&é\"'(-è_çà)="
-      u"azertyuiop\u0302$"
-      u"qsdfghjklmù*"
-      u"<wxcvbn,;:!",
-      u" 1234567890°+"
-      u"AZERTYUIOP\u0308£"
-      u"QSDFGHJKLM%µ"
-      u">WXCVBN?./§",
-      u"  ~#{[|`\\^@]}"
-      u"  €        ¤"
-      u"            "
-      u"           "}},
+     {LEVEL(u"²&é\"'(-è_çà)="
+            u"azertyuiop\u0302$"
+            u"qsdfghjklmù*"
+            u"<wxcvbn,;:!"),
+      LEVEL(u" 1234567890°+"
+            u"AZERTYUIOP\u0308£"
+            u"QSDFGHJKLM%µ"
+            u">WXCVBN?./§"),
+      LEVEL(u"  ~#{[|`\\^@]}"
+            u"  €        ¤"
+            u"            "
+            u"           ")}},
 };
 
 static const struct layout *chosen; /* NULL: the first */
@@ -121,8 +135,17 @@ const char *bb_keymap_name_at(size_t index)
 
 /* ---- Letters and signs ---- */
 
+static uint16_t unpack(uint8_t code)
+{
+    if (code == NONE)
+        return 0;
+    if (code >= MARKS && code < MARKS + 16)
+        return (uint16_t)(code - MARKS + FIRST_MARK);
+    return code == EURO ? 0x20ac : code;
+}
+
 /* Of a letter of Latin-1: its upper case is 32 below it. */
-static bool is_letter(const uint16_t keys[LEVELS][KEYS], size_t place)
+static bool is_letter(const uint8_t keys[LEVELS][KEYS], size_t place)
 {
     return keys[PLAIN][place] == keys[SHIFTED][place] + 32 &&
            ((keys[PLAIN][place] >= 'a' && keys[PLAIN][place] <= 'z') || keys[PLAIN][place] >= 0xe0);
@@ -139,22 +162,27 @@ static uint16_t look_up(uint32_t usage, uint32_t modifiers, uint32_t locks)
     size_t at = (size_t)(place - places);
     bool shift = modifiers & SHIFT;
     if (used->has_altgr && modifiers & RIGHT_ALT)
-        return used->keys[ALTGR][at] == NONE ? 0 : used->keys[ALTGR][at];
+        return unpack(used->keys[ALTGR][at]);
     if (locks & BB_INPUT_CAPS_LOCK && is_letter(used->keys, at))
         shift = !shift;
-    uint16_t code = used->keys[shift ? SHIFTED : PLAIN][at];
-    return code == NONE ? 0 : code;
+    return unpack(used->keys[shift ? SHIFTED : PLAIN][at]);
 }
 
-/* What a diacritic is by itself, and makes of letters. */
+/* What a diacritic is by itself, and makes of letters: letter, result ..., filled up with spaces.
+ */
+enum { PAIRS = 24 };
+#define LETTERS(text)                                                                              \
+    {                                                                                              \
+        CODES_16(text, 0), CODES(text, 16), CODES(text, 20)                                        \
+    }
 static const struct {
-    uint16_t mark, alone;
-    uint16_t pairs[25]; /* letter, result ... 0 */
+    uint16_t mark;
+    uint8_t alone, pairs[PAIRS];
 } marks[] = {
-    {0x300, '`', u"aàeèiìoòuùAÀEÈIÌOÒUÙ"},
-    {0x301, 0xb4, u"aáeéiíoóuúyýAÁEÉIÍOÓUÚYÝ"},
-    {0x302, '^', u"aâeêiîoôuûAÂEÊIÎOÔUÛ"},
-    {0x308, 0xa8, u"aäeëiïoöuüyÿAÄEËIÏOÖUÜ"},
+    {0x300, '`', LETTERS(u"aàeèiìoòuùAÀEÈIÌOÒUÙ    ")},
+    {0x301, 0xb4, LETTERS(u"aáeéiíoóuúyýAÁEÉIÍOÓUÚYÝ")},
+    {0x302, '^', LETTERS(u"aâeêiîoôuûAÂEÊIÎOÔUÛ    ")},
+    {0x308, 0xa8, LETTERS(u"aäeëiïoöuüyÿAÄEËIÏOÖUÜ  ")},
 };
 
 /* Puts the diacritic on a letter. Where there is no such letter, or it comes twice, it stands
@@ -167,9 +195,9 @@ static uint16_t combine(uint16_t mark, uint16_t code, uint16_t *before)
             continue;
         if (code == ' ' || code == mark)
             return marks[i].alone;
-        for (const uint16_t *pair = marks[i].pairs; *pair; pair += 2)
-            if (*pair == code)
-                return pair[1];
+        for (size_t at = 0; at < PAIRS; at += 2)
+            if (marks[i].pairs[at] == code)
+                return marks[i].pairs[at + 1];
         *before = marks[i].alone;
     }
     return code;
@@ -223,11 +251,12 @@ static size_t sign(uint16_t code, uint32_t modifiers, char text[BB_INPUT_TEXT])
     } else if (dead) {
         code = combine(dead, code, &before);
         dead = 0;
-    } else if (code >= 0x300 && code < 0x370) {
+    } else if (code >= FIRST_MARK && code <= LAST_MARK) {
         dead = code;
         return 0;
     }
-    if (code >= 0x300 && code < 0x370) { /* a second one, another: the first stands alone */
+    if (code >= FIRST_MARK &&
+        code <= LAST_MARK) { /* a second one, another: the first stands alone */
         dead = code;
         return put_utf8(before, text);
     }
