@@ -31,6 +31,9 @@ FIGURES = {
 }
 TCP_APP = ROOT / "tests/apps/bench_tcp"
 TCP_FIGURES = {"tcp": "receive a TCP segment of 1460 bytes by lwIP"}
+USB_APP = ROOT / "tests/apps/bench_usb"
+USB_PLATFORM = "raspi3b"
+USB_FIGURES = {"usb64k": "sequential read of 64 KiB from a USB stick, each 512 bytes"}
 HOST_APP = ROOT / "tests/apps/bench_host"
 HOST_PLATFORM = ROOT / "tests/bench/host_ram"
 HOST_BYTES = 16 << 20
@@ -153,6 +156,14 @@ def measure_tcp(compiler="gcc", more=()):
             peer.close()
 
 
+def measure_usb(compiler="gcc", more=()):
+    """Instructions for a block of a stick in the root port, in QEMU."""
+    stick = ["-blockdev", f"driver=null-co,node-name=bench,size={DISKS[0]},read-zeroes=off",
+             "-device", "usb-storage,drive=bench,port=1"]
+    return play(run.Machine(USB_PLATFORM, str(USB_APP), compiler=compiler,
+                            extra=[*ICOUNT, *stick, *more]), USB_FIGURES)
+
+
 def measure_host(compiler="gcc"):
     """Nanoseconds, here."""
     with tempfile.TemporaryDirectory(dir=build.BUILD) as folder:
@@ -173,10 +184,14 @@ def entry(name, what, unit, each, **more):
 def report(compiler="gcc"):
     """All that --json prints."""
     guest, tcp, host = measure(compiler), measure_tcp(compiler), measure_host(compiler)
+    stick = measure_usb(compiler)
     figures = [entry(name, what, "instructions", guest[name], reach=reach)
                for name, (what, reach) in FIGURES.items()]
     figures += [entry(name, what, "instructions", tcp[name], reach=None)
                 for name, what in TCP_FIGURES.items()]
+    figures += [entry(name, what, "instructions", stick[name],
+                      reach=round(1.1 * stick[name]["hand"]["median"], 1))
+                for name, what in USB_FIGURES.items()]
     figures += [entry(name, what, "ns", host[name], reach=None)
                 for name, what in HOST_FIGURES.items()]
     return {"platform": PLATFORM, "compiler": compiler, "figures": figures}
