@@ -5,6 +5,7 @@
  * wait, binding and unbinding, is work of its own.
  *
  *     transfer.c    transfers, deadlines, the control pipe
+ *     translator.c  what hubs must forget
  *     ports.c       ports of hubs: power, debounce, reset, over-current
  *     enumerate.c   from a reset device to a configured one
  *     descriptor.c  checks descriptors, makes interfaces and endpoints of them
@@ -90,6 +91,11 @@ void bb_usb_deadlines(struct bb_timer_event *event);
 void bb_usb_abandon(struct bb_usb_host *host);
 /* What went wrong with a transfer, for a person. */
 const char *bb_usb_status_name(int status);
+
+/* ---- translator.c ---- */
+
+/* A transfer of this endpoint was given up: the hub that speaks for it forgets it. */
+void bb_usb_clear_translator(const struct bb_usb_endpoint *endpoint);
 
 /* ---- host.c ---- */
 

@@ -491,6 +491,7 @@ void bb_usb_hub_begin(struct bb_usb_hub *hub)
         hub->port[i] = (struct bb_usb_port){.state = OFF};
     hub->running = true;
     hub->busy = false;
+    hub->stale_count = 0;
     hub->retry_at = 0;
     hub->errors = 0;
     hub->turn = (uint8_t)(hub->ports - 1);

@@ -138,6 +138,8 @@ void bb_usb_complete(struct bb_usb_transfer *transfer, int status)
     BB_ASSERT(transfer->status == -EINPROGRESS && endpoint->first == transfer);
     BB_ASSERT(transfer->actual <= transfer->length || status);
     take_out(transfer);
+    if (status && status != -EPIPE)
+        bb_usb_clear_translator(endpoint);
     if (status == -EPIPE && endpoint->type != BB_USB_CONTROL)
         endpoint->halted = true;
     start_next(endpoint);

@@ -108,6 +108,11 @@ struct bb_usb_hub {
     uint32_t clear, seen; /* changes of the port at hand still to be cleared; what was seen */
     uint32_t answer;      /* status of a port, as it came */
     struct bb_usb_request request;
+    struct bb_usb_request translator; /* what it shall forget: bus/usb/translator.c */
+    struct {
+        uint16_t value, port;
+    } stale[8];
+    uint8_t stale_count;
     struct bb_usb_hub *next; /* of the same host */
     struct bb_usb_port port[BB_USB_HUB_PORTS];
 };

@@ -12,6 +12,9 @@ static struct model_loop loops[16];
 
 #define HUB ROOT_DEVICE "/interface@0"
 
+/* What a hub's model answers, when a test answers first. */
+static int (*hub_control)(struct usb_model *usb, const struct bb_usb_setup *setup, uint8_t *data);
+
 static void plug_hub(struct usb_socket *socket, unsigned which, enum bb_usb_speed speed,
                      unsigned ports)
 {
@@ -172,6 +175,83 @@ static void test_slow_hub_behind_a_fast_one(void **state)
     all_out();
 }
 
+/* What a transfer that was given up leaves in a translator is cleared: both directions of a control
+ * endpoint, one of another; in the hub that has the translator. */
+static struct bb_usb_setup cleared[16];
+static unsigned clears;
+
+static int clearing_hub(struct usb_model *usb, const struct bb_usb_setup *setup, uint8_t *data)
+{
+    if (setup->request_type == (BB_USB_CLASS | BB_USB_TO_OTHER) && setup->request == 8)
+        cleared[clears++ % 16] = *setup;
+    return hub_control(usb, setup, data);
+}
+
+static void ignore(struct bb_usb_transfer *transfer)
+{
+    (void)transfer;
+}
+
+static void clears_translator(bool multiple)
+{
+    uint8_t byte;
+    prepare(1);
+    model_hub_init(&hubs[0], "hub", BB_USB_HIGH, 4);
+    hubs[0].multiple = multiple;
+    hub_control = hubs[0].usb.control;
+    hubs[0].usb.control = clearing_hub;
+    usb_plug(&soft_host.sockets[0], &hubs[0].usb);
+    plug_hub(&hubs[0].sockets[2], 1, BB_USB_FULL, 4);
+    plug_loop(&hubs[1].sockets[0], 0, BB_USB_FULL);
+    boot(NULL);
+    bb_sleep(5 * BB_SEC);
+    struct bb_usb_interface *interface = prober.last->interface;
+    unsigned address = interface->device->address, port = multiple ? 3 : 1;
+    assert_int_equal(clears, 0);
+    assert_int_equal(bb_usb_control(interface->device, BB_USB_VENDOR, 99, 0, 0, NULL, 0), -EPIPE);
+    assert_int_equal(clears, 0); /* a refusal is an answer */
+    usb_fault(&loops[0].usb, USB_CONTROL_PIPE, 2, USB_FOR_EVER, USB_FAULT_NAK);
+    assert_int_equal(
+        bb_usb_control(interface->device, BB_USB_VENDOR | BB_USB_IN, LOOP_READ, 0, 0, &byte, 1),
+        -ETIMEDOUT);
+    bb_sleep(100 * BB_MSEC);
+    assert_int_equal(clears, 2);
+    assert_int_equal(cleared[0].value, address << 4);
+    assert_int_equal(cleared[1].value, address << 4 | 0x8000);
+    assert_int_equal(cleared[0].index, port);
+    struct bb_usb_transfer transfer = {
+        .endpoint = bb_usb_endpoint(interface, BB_USB_BULK, BB_USB_IN),
+        .data = bb_usb_alloc(&prober.last->device, 64),
+        .length = 64,
+        .timeout = BB_FOREVER,
+        .done = ignore,
+    };
+    assert_int_equal(bb_usb_submit(&transfer), 0);
+    bb_sleep(10 * BB_MSEC);
+    bb_usb_cancel_wait(&transfer);
+    bb_sleep(100 * BB_MSEC);
+    assert_int_equal(clears, 3);
+    assert_int_equal(cleared[2].value, address << 4 | 1 | BB_USB_BULK << 11 | 0x8000);
+    transfer.endpoint = bb_usb_endpoint(interface, BB_USB_INTERRUPT, BB_USB_IN);
+    assert_int_equal(bb_usb_submit(&transfer), 0);
+    bb_usb_cancel_wait(&transfer);
+    bb_sleep(100 * BB_MSEC);
+    assert_int_equal(clears, 3); /* those are forgotten by themselves */
+    all_out();
+}
+
+static void test_translator_is_cleared(void **state)
+{
+    (void)state;
+    clears_translator(false);
+}
+
+static void test_translator_of_a_port_is_cleared(void **state)
+{
+    (void)state;
+    clears_translator(true);
+}
+
 static void test_full_speed_root_needs_no_translator(void **state)
 {
     (void)state;
@@ -259,8 +339,6 @@ static int unpowered(struct usb_model *usb, const struct bb_usb_setup *setup, ui
     data[0] = data[1] = 0;
     return 2;
 }
-
-static int (*hub_control)(struct usb_model *usb, const struct bb_usb_setup *setup, uint8_t *data);
 
 static int unpowered_hub(struct usb_model *usb, const struct bb_usb_setup *setup, uint8_t *data)
 {
@@ -639,6 +717,8 @@ int main(void)
         cmocka_unit_test(test_five_tiers),
         cmocka_unit_test(test_sixth_hub_is_refused),
         cmocka_unit_test(test_slow_hub_behind_a_fast_one),
+        cmocka_unit_test(test_translator_is_cleared),
+        cmocka_unit_test(test_translator_of_a_port_is_cleared),
         cmocka_unit_test(test_full_speed_root_needs_no_translator),
         cmocka_unit_test(test_fifteen_ports),
         cmocka_unit_test(test_power_good_is_waited_for),
