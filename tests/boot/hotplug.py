@@ -176,14 +176,18 @@ class Soak:
     # Rounds.
 
     def sticks(self):
-        return re.findall(r"^(disk\d+) +4.0 MiB", self.guest.ask("block", limit=SLOW), re.MULTILINE)
+        """Both sticks' names, once both are there."""
+        def listed():
+            answer = self.guest.ask("block", limit=SLOW)
+            found = re.findall(r"^(disk\d+) +4.0 MiB", answer, re.MULTILINE)
+            return found if len(found) == 2 else None
+        return self.until("two sticks", listed)
 
     def use(self):
         """Each is plugged in, used, pulled, one after the other while the rest goes on."""
         for name in self.mixed(DEVICES):
             self.plug(name)
         self.all_found()
-        self.until("two sticks", lambda: len(self.sticks()) == 2)
         for disk in self.sticks():
             self.guest.play(("send", f"block read {disk} 0"), ("expect", "a stick that goe"),
                             limit=SLOW)
@@ -214,7 +218,6 @@ class Soak:
         """Pulled while one stick is copied to the other, and something types and moves."""
         for name in self.mixed(DEVICES):
             self.plug(name)
-        self.until("two sticks", lambda: len(self.sticks()) == 2)
         one, other = self.sticks()
         self.guest.begin(f"block copy {one} {other} overwrite")
         for _ in range(self.chance.randrange(4)):
