@@ -9,16 +9,28 @@
 #include "answer.h"
 #include "inflate.h"
 
-/* page.html as gzip, by the build. */
+/* The page's files as gzip, by the build. */
 extern const char bb_file_page_html_gz[], bb_file_page_html_gz_end[];
+extern const char bb_file_page_css_gz[], bb_file_page_css_gz_end[];
+extern const char bb_file_page_js_gz[], bb_file_page_js_gz_end[];
+
+static struct file {
+    const char *path, *type;
+    const char *packed, *end;
+    const char *plain; /* unpacked for the first client that takes no gzip, for good */
+} files[] = {
+    {"/", "html", bb_file_page_html_gz, bb_file_page_html_gz_end, NULL},
+    {"/page.css", "css", bb_file_page_css_gz, bb_file_page_css_gz_end, NULL},
+    {"/page.js", "javascript", bb_file_page_js_gz, bb_file_page_js_gz_end, NULL},
+};
 
 char answer_etag[11];
 
-/* Nothing from elsewhere, even if text from a device tree became code. */
+/* Nothing from elsewhere, and no script but ours, even if text from a device tree became code. */
 static const char page_lines[] =
-    "Content-Type: text/html; charset=utf-8\r\n"
-    "Content-Security-Policy: default-src 'none'; style-src 'unsafe-inline'; "
-    "script-src 'unsafe-inline'; connect-src 'self'; img-src data:; base-uri 'none'; "
+    "Content-Type: text/%s; charset=utf-8\r\n"
+    "Content-Security-Policy: default-src 'none'; style-src 'self' 'unsafe-inline'; "
+    "script-src 'self'; connect-src 'self'; img-src data:; base-uri 'none'; "
     "form-action 'none'; frame-ancestors 'none'\r\n"
     "Vary: Accept-Encoding\r\n"
     "Cache-Control: no-cache\r\n";
@@ -26,37 +38,46 @@ static const char page_lines[] =
 void answer_begin(void)
 {
     uint32_t hash = 2166136261u; /* FNV-1a */
-    for (const char *at = bb_file_page_html_gz; at < bb_file_page_html_gz_end; at++)
-        hash = (hash ^ (uint8_t)*at) * 16777619u;
+    for (const struct file *file = files; file < files + BB_ARRAY_SIZE(files); file++)
+        for (const char *at = file->packed; at < file->end; at++)
+            hash = (hash ^ (uint8_t)*at) * 16777619u;
     bb_format(answer_etag, sizeof(answer_etag), "\"%08x\"", (unsigned)hash);
 }
 
-/* Unpacked for the first client that takes no gzip, for good. NULL when the arena is full. */
-static const char *plain_page(size_t *size)
+/* NULL when the arena is full. */
+static const char *unpacked(struct file *file, size_t *size)
 {
-    static const char *plain;
-    const uint8_t *packed = (const uint8_t *)bb_file_page_html_gz;
-    size_t packed_size = (size_t)(bb_file_page_html_gz_end - bb_file_page_html_gz);
+    const uint8_t *packed = (const uint8_t *)file->packed;
+    size_t packed_size = (size_t)(file->end - file->packed);
     *size = inflate_size(packed, packed_size);
-    if (plain)
-        return plain;
+    if (file->plain)
+        return file->plain;
     uint8_t *room = bb_arena_size() - bb_arena_used() > *size + 1 ? bb_arena_alloc(*size, 1) : NULL;
     if (room && inflate(packed, packed_size, room, *size))
-        plain = (const char *)room;
-    return plain;
+        file->plain = (const char *)room;
+    return file->plain;
 }
 
-static void prepare_page(struct answer *answer, const struct http_request *request)
+static void prepare_file(struct answer *answer, const struct http_request *request,
+                         struct file *file)
 {
-    answer->page = true;
-    answer->body = request->gzip ? NULL : plain_page(&answer->size);
+    answer->type = file->type;
+    answer->body = request->gzip ? NULL : unpacked(file, &answer->size);
     answer->gzip = !answer->body; /* also for want of memory: RFC 9110 section 12.5.3 allows it */
     if (answer->gzip) {
-        answer->body = bb_file_page_html_gz;
-        answer->size = (size_t)(bb_file_page_html_gz_end - bb_file_page_html_gz);
+        answer->body = file->packed;
+        answer->size = (size_t)(file->end - file->packed);
     }
     if (request->fresh)
         answer->status = HTTP_NOT_MODIFIED;
+}
+
+static struct file *find_file(const struct http_request *request)
+{
+    for (size_t i = 0; i < BB_ARRAY_SIZE(files); i++)
+        if (http_path_is(request, files[i].path))
+            return &files[i];
+    return NULL;
 }
 
 void answer_prepare(struct answer *answer, const struct http_request *request,
@@ -69,10 +90,11 @@ void answer_prepare(struct answer *answer, const struct http_request *request,
     if (status != HTTP_OK)
         return;
     const struct api_table *table = api_find(request);
+    struct file *file = find_file(request);
     if (request->method == HTTP_OTHER) {
         answer->status = HTTP_METHOD_NOT_ALLOWED;
-    } else if (http_path_is(request, "/")) {
-        prepare_page(answer, request);
+    } else if (file) {
+        prepare_file(answer, request, file);
     } else if (table) {
         api_start(&answer->cursor, table, request);
         answer->chunked = request->minor > 0;
@@ -98,12 +120,14 @@ static size_t put_date(char *buffer, size_t size)
 
 static size_t put_body_lines(const struct answer *answer, char *buffer, size_t size)
 {
-    if (answer->page && answer->status == HTTP_NOT_MODIFIED)
-        return bb_format(buffer, size, "%sETag: W/%s\r\n", page_lines, answer_etag);
-    if (answer->page)
-        return bb_format(buffer, size, "%sETag: W/%s\r\n%sContent-Length: %zu\r\n", page_lines,
-                         answer_etag, answer->gzip ? "Content-Encoding: gzip\r\n" : "",
-                         answer->size);
+    if (answer->type) {
+        size_t used = bb_format(buffer, size, page_lines, answer->type);
+        used += bb_format(buffer + used, size - used, "ETag: W/%s\r\n", answer_etag);
+        if (answer->status == HTTP_NOT_MODIFIED)
+            return used;
+        return used + bb_format(buffer + used, size - used, "%sContent-Length: %zu\r\n",
+                                answer->gzip ? "Content-Encoding: gzip\r\n" : "", answer->size);
+    }
     if (answer->cursor.table)
         return bb_format(buffer, size,
                          "Content-Type: application/json\r\nCache-Control: no-store\r\n%s",
@@ -122,7 +146,7 @@ size_t answer_head(const struct answer *answer, char *buffer, size_t size)
     used += put_date(buffer + used, size - used);
     used += put_body_lines(answer, buffer + used, size - used);
     used += bb_format(buffer + used, size - used, "\r\n");
-    bool words = !answer->page && !answer->cursor.table && !answer->silent;
+    bool words = !answer->type && !answer->cursor.table && !answer->silent;
     if (words)
         used += bb_format(buffer + used, size - used, "%u %s\n", (unsigned)answer->status, reason);
     return used;

@@ -16,8 +16,9 @@ struct answer {
     bool last;        /* the connection ends with it */
     bool silent;      /* to HEAD: no body */
     bool chunked;     /* a document for HTTP/1.1, whose length nobody knows */
-    bool page, gzip;  /* the page, in this coding */
-    const char *body; /* the page, or NULL */
+    bool gzip;        /* a file of the page, in this coding */
+    const char *type; /* of a file: "html"; NULL: it is none */
+    const char *body; /* the file, or NULL */
     size_t size;
     struct api_cursor cursor; /* a document, when its table is set */
 };

@@ -5,9 +5,12 @@
 #include <busbar/app.h>
 #include <busbar/arena.h>
 #include <busbar/block.h>
+#include <busbar/board.h>
+#include <busbar/clock.h>
 #include <busbar/rtc.h>
 #include <busbar/store.h>
 #include <busbar/thermal.h>
+#include <busbar/usb.h>
 
 #include "api.h"
 
@@ -20,12 +23,15 @@ enum {
     MAX_COMPATIBLE = 40,
     COMPATIBLES = 3,
     MAX_TEXT = 240,
+    DRIVERS = 4,
     KEYS = 256, /* of one piece, and its numbers */
 };
 _Static_assert(6 * (MAX_PATH + MAX_REASON + 3 * MAX_NAME + COMPATIBLES * MAX_COMPATIBLE) + KEYS <=
                    API_WRITE_LEAST,
                "any device fits");
 _Static_assert(6 * 5 * MAX_NAME + 2 * KEYS <= API_WRITE_LEAST, "any disk fits");
+_Static_assert(6 * (MAX_PATH + (4 + DRIVERS) * MAX_NAME) + 2 * KEYS <= API_WRITE_LEAST,
+               "any USB device fits");
 _Static_assert(6 * MAX_TEXT + 6 * 2 * MAX_NAME + KEYS <= API_WRITE_LEAST,
                "any value and message fits");
 
@@ -35,6 +41,7 @@ struct api_table {
     void (*head)(struct json *json); /* keys before it; may be NULL */
     /* Where the list begins; NULL: at 0. */
     void (*begin)(struct api_cursor *cursor, const struct http_request *request);
+    void (*resume)(struct api_cursor *cursor);                        /* others ran; may be NULL */
     bool (*piece)(struct api_cursor *cursor, struct json *json);      /* false at the end */
     void (*tail)(const struct api_cursor *cursor, struct json *json); /* keys after it, or NULL */
 };
@@ -48,6 +55,14 @@ static struct {
     int32_t now, limit; /* 1/1000 degree Celsius; limit 0: none is known */
 } sensors[MOST_SENSORS];
 static uint32_t sensor_count;
+
+#define MOST_CLOCKS 10
+/* The outputs of the Pi's firmware (property interface, "Clocks"), from 1. */
+static const char *const clock_names[MOST_CLOCKS] = {"emmc", "uart", "arm",   "core",  "v3d",
+                                                     "h264", "isp",  "sdram", "pixel", "pwm"};
+static uint64_t clock_rates[MOST_CLOCKS]; /* Hz; 0: there is none */
+static struct bb_board_identity identity;
+static bool identified;
 
 static void put_text(struct json *json, const char *key, const char *text, size_t limit)
 {
@@ -98,6 +113,83 @@ static bool sensor_piece(struct api_cursor *cursor, struct json *json)
     json_key(json, "limit");
     json_i64(json, sensors[i].limit);
     json_close(json, '}');
+    return true;
+}
+
+/* ---- /api/board ---- */
+
+static void board_head(struct json *json)
+{
+    char text[20], mac[18];
+    const uint8_t *at = identity.mac;
+    bb_format(text, sizeof(text), "%x", (unsigned)identity.revision);
+    put_text(json, "revision", identified ? text : NULL, MAX_NAME);
+    bb_format(text, sizeof(text), "%016llx", (unsigned long long)identity.serial);
+    put_text(json, "serial", identified ? text : NULL, MAX_NAME);
+    put_number(json, "firmware", identity.firmware);
+    bb_format(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", at[0], at[1], at[2], at[3], at[4],
+              at[5]);
+    put_text(json, "mac", identified ? mac : NULL, MAX_NAME);
+}
+
+static bool clock_piece(struct api_cursor *cursor, struct json *json)
+{
+    while (cursor->at < MOST_CLOCKS && !clock_rates[cursor->at])
+        cursor->at++;
+    if (cursor->at == MOST_CLOCKS)
+        return false;
+    json_open(json, '{');
+    put_text(json, "name", clock_names[cursor->at], MAX_NAME);
+    put_number(json, "hz", clock_rates[cursor->at]);
+    json_close(json, '}');
+    cursor->at++;
+    return true;
+}
+
+/* ---- /api/usb ---- */
+
+/* Of its interfaces. */
+static void put_drivers(struct json *json, const struct bb_usb_device *device)
+{
+    json_key(json, "drivers");
+    json_open(json, '[');
+    for (unsigned i = 0; i < device->interface_count && i < DRIVERS; i++) {
+        const struct bb_node *node = device->interfaces[i].node;
+        if (node && node->device)
+            json_string(json, node->device->driver->name, MAX_NAME);
+    }
+    json_close(json, ']');
+}
+
+static bool usb_piece(struct api_cursor *cursor, struct json *json)
+{
+    static const char *const speeds[] = {"1.5 Mb/s", "12 Mb/s", "480 Mb/s"};
+    const struct bb_usb_device *device = bb_usb_next(NULL);
+    char text[MAX_PATH + 1];
+    for (uint32_t i = 0; device && i < cursor->at; i++)
+        device = bb_usb_next(device);
+    if (!device)
+        return false;
+    json_open(json, '{');
+    *text = '\0';
+    if (device->node)
+        bb_node_path(device->node, text, sizeof(text));
+    put_text(json, "path", text, MAX_PATH);
+    put_number(json, "tier", device->tier);
+    put_number(json, "port", device->port);
+    put_text(json, "speed", speeds[device->speed], MAX_NAME);
+    bb_format(text, sizeof(text), "%04x", device->vendor);
+    put_text(json, "vendor", text, MAX_NAME);
+    bb_format(text, sizeof(text), "%04x", device->product);
+    put_text(json, "product", text, MAX_NAME);
+    put_text(json, "manufacturer", device->manufacturer, MAX_NAME);
+    put_text(json, "model", device->model, MAX_NAME);
+    put_text(json, "serial", device->serial, MAX_NAME);
+    put_number(json, "power", device->power);
+    put_text(json, "why", device->why, MAX_NAME);
+    put_drivers(json, device);
+    json_close(json, '}');
+    cursor->at++;
     return true;
 }
 
@@ -184,7 +276,20 @@ static bool device_piece(struct api_cursor *cursor, struct json *json)
     put_number(json, "bytes", node->device ? node->device->bytes : 0);
     json_close(json, '}');
     cursor->node = node_after(node);
+    cursor->at++;
     return true;
+}
+
+/* Between two parts of the document devices may have gone, and others have their memory: then it
+ * goes on after as many nodes as it had. */
+static void devices_resume(struct api_cursor *cursor)
+{
+    bb_for_each_node (node)
+        if (node == cursor->node)
+            return;
+    cursor->node = cursor->node ? bb_node_root()->child : NULL;
+    for (uint32_t i = 0; cursor->node && i < cursor->at; i++)
+        cursor->node = node_after(cursor->node);
 }
 
 /* ---- /api/store ---- */
@@ -309,10 +414,13 @@ static bool block_piece(struct api_cursor *cursor, struct json *json)
 
 static const struct api_table tables[] = {
     {"/api/system", "temperatures", .head = system_head, .piece = sensor_piece},
-    {"/api/devices", "devices", .begin = devices_begin, .piece = device_piece},
+    {"/api/devices", "devices", .begin = devices_begin, .resume = devices_resume,
+     .piece = device_piece},
     {"/api/store", "values", .piece = value_piece},
     {"/api/log", "entries", .begin = log_begin, .piece = log_piece, .tail = log_tail},
     {"/api/block", "disks", .piece = block_piece},
+    {"/api/board", "clocks", .head = board_head, .piece = clock_piece},
+    {"/api/usb", "devices", .piece = usb_piece},
 };
 
 void api_begin(const struct api_figures *counted)
@@ -323,8 +431,24 @@ void api_begin(const struct api_figures *counted)
     bb_publish_u32(NULL, &connections_value, "http_connections", "", &figures->connections);
 }
 
+static void sample_board(void)
+{
+    struct bb_board *board = bb_board_first();
+    if (!identified && board)
+        identified = bb_board_identity(board, &identity) == 0;
+    for (struct bb_clock *clock = bb_clock_first(); clock; clock = bb_clock_next(clock)) {
+        if (strcmp(clock->face.device->driver->name, "clock/raspberrypi") != 0)
+            continue;
+        const struct bb_clock_ops *ops = clock->face.ops;
+        for (uint32_t i = 0; i < MOST_CLOCKS; i++)
+            if (ops->rate(clock, i + 1, &clock_rates[i]) < 0)
+                clock_rates[i] = 0;
+    }
+}
+
 void api_sample(void)
 {
+    sample_board();
     struct bb_thermal *thermal = bb_thermal_first();
     for (sensor_count = 0; thermal && sensor_count < MOST_SENSORS;
          thermal = bb_thermal_next(thermal)) {
@@ -380,6 +504,8 @@ static void write_piece(struct api_cursor *cursor, struct json *json)
 void api_write(struct api_cursor *cursor, struct json *json)
 {
     json->comma = cursor->comma;
+    if (cursor->begun && cursor->table->resume)
+        cursor->table->resume(cursor);
     while (!cursor->done) {
         const struct api_cursor place = *cursor;
         const struct json before = *json;

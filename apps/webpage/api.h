@@ -25,7 +25,7 @@ struct api_table;
 
 struct api_cursor {
     const struct api_table *table;
-    const struct bb_node *node; /* of devices: they and their names stay until power-off */
+    const struct bb_node *node; /* of devices; looked for again before it is used later */
     uint32_t at;                /* how many pieces came before; of the log, a sequence number */
     bool begun, comma, done;
 };
@@ -38,7 +38,7 @@ struct api_figures {
 
 /* Publishes the figures. Once, before the first answer; they stay the caller's. */
 void api_begin(const struct api_figures *figures);
-/* Asks sensors how warm they are, which may wait for them: from the main loop. */
+/* Asks sensors how warm they are and clocks how fast, which may wait: from the main loop. */
 void api_sample(void);
 /* The document that a request names, or NULL. */
 const struct api_table *api_find(const struct http_request *request);

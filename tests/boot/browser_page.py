@@ -39,9 +39,19 @@ def shown(checks, chromium, picture):
                              ".textContent.includes('net0')).length")
     marked = chromium.evaluate("document.querySelector('#tree mark').textContent")
     told = chromium.evaluate("document.getElementById('found').textContent")
-    checks.check("search shows it alone, and says so", rows >= 1 and marked == "net0"
-               and re.match(r"1 of \d+ shown", told), rows, marked, told)
+    checks.check("search shows what has that name, and says how many", rows >= 1 and marked == "net0"
+               and re.match(rf"{rows} of \d+ shown", told), rows, marked, told)
     chromium.evaluate("document.getElementById('clear').click()")
+    if checks.platform == "raspi3b":
+        board = chromium.wait("document.getElementById('revision').textContent")
+        arm = chromium.evaluate("document.getElementById('arm').textContent")
+        card = chromium.wait("document.getElementById('usb').innerText")
+        heat = chromium.evaluate("document.getElementById('degrees').textContent")
+        checks.check(f"the board ({board}, {arm}, {heat}) and its USB are shown",
+                     board == "a02082" and arm.endswith("Hz") and heat == "25.0 °C"
+                     and "net/usb_cdc_ecm" in card, board, arm, card)
+        disks = chromium.evaluate("document.getElementById('disks').innerText")
+        checks.check("and its card", "disk0" in disks and "8.00 MiB" in disks, disks)
     tops = ("JSON.stringify([...document.querySelectorAll('section')].map(s => "
             "s.getBoundingClientRect().top))")
     first = chromium.evaluate(tops)
@@ -85,7 +95,7 @@ def run(platform, picture):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--picture", help="where to put a screenshot, after 45 s of activity")
-    parser.add_argument("platform", nargs="*", default=["virt-arm64"])
+    parser.add_argument("platform", nargs="*", default=["virt-arm64", "raspi3b"])
     options = parser.parse_args()
     if not browser.found():
         print("skip: there is no chromium")

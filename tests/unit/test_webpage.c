@@ -167,6 +167,11 @@ static void test_an_empty_machine(void **state)
     assert_non_null(strstr(document, ",\"devices\":[]}"));
     read_document("/api/block");
     assert_non_null(strstr(document, ",\"disks\":[]}"));
+    read_document("/api/board");
+    assert_non_null(strstr(document, "\"revision\":null"));
+    assert_non_null(strstr(document, "\"clocks\":[]"));
+    read_document("/api/usb");
+    assert_non_null(strstr(document, "\"devices\":[]"));
     read_document("/api/system?since=3");
     assert_non_null(strstr(document, "\"model\":null"));
     assert_non_null(strstr(document, "\"requests\":12,\"connections\":2,\"temperatures\":[]}"));
