@@ -31,6 +31,8 @@ enum { POWER_USB = 6, FIRMWARE_USB = 3 };
 
 struct pi pi;
 
+extern char __data_start, _end; /* the linker's */
+
 /* Nobody but the firmware touches the clock manager: every access is one too many. */
 static const struct model_register no_registers[] = {{NULL}};
 
@@ -301,8 +303,14 @@ void pi_prepare(const struct pi_options *options)
     model_system_timer_map(&pi.system_timer, 0x3f003000);
     model_vc_mailbox_map(&pi.mailbox, 0x3f00b880);
     /* The arena stands where the board's memory would: the tree's dma-ranges lead there. */
+    options = options ? options : &usual;
     char *memory = bb_arena_alloc(1, 4096);
-    model_vc_mailbox_memory(&pi.mailbox, BUS_BASE, memory, bb_arena_size() - bb_arena_used());
+    size_t size = bb_arena_size() - bb_arena_used();
+    if (options->whole_program) {
+        memory = (char *)((uintptr_t)&__data_start & ~(uintptr_t)4095);
+        size = (size_t)(&_end - memory) & ~(size_t)4095;
+    }
+    model_vc_mailbox_memory(&pi.mailbox, BUS_BASE, memory, size);
     pi.cprman = (struct model){.name = "cprman", .registers = no_registers};
     model_map(&pi.cprman, 0x3f101000, 0x2000);
     model_bcm2835_gpio_map(&pi.gpio, 0x3f200000);
@@ -310,7 +318,6 @@ void pi_prepare(const struct pi_options *options)
     model_bcm2835_aux_map(&pi.aux, 0x3f215000, 250000000);
     model_bcm2835_pm_map(&pi.pm, 0x3f100000);
     model_bcm2835_rng_map(&pi.rng, 0x3f104000);
-    options = options ? options : &usual;
     prepare_cards(options);
     model_dwc2_map(&pi.dwc2, 0x3f980000);
     model_dwc2_memory(&pi.dwc2, BUS_BASE, memory, pi.mailbox.seen, pi.mailbox.synced,

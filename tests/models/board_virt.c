@@ -111,6 +111,8 @@ void board_type(void *context, const struct bb_face *console, char c)
     (void)context;
     if (strcmp(driver, "console/bcm2835_aux") == 0)
         model_bcm2835_aux_input(&pi.aux, c);
+    else if (strcmp(driver, "console/usb_serial") == 0)
+        model_usb_serial_type(&pi_usb.serial, &c, 1);
     else if (strcmp(driver, "console/framebuffer") == 0) /* as its listener does with any key */
         bb_console_input(
             bb_container_of((struct bb_face *)(uintptr_t)console, struct bb_console, face), c);

@@ -18,6 +18,11 @@
 #include "pl061.h"
 #include "psci.h"
 #include "sd_hosts.h"
+#include "smsc95xx.h"
+#include "usb_hid.h"
+#include "usb_network.h"
+#include "usb_serial.h"
+#include "usb_storage.h"
 #include "vc_mailbox.h"
 
 /* QEMU's virt, in miniature. */
@@ -103,8 +108,32 @@ struct pi_options {
     bool wireless_pins;    /* and yet not the pins */
     bool slot_switches;    /* the Arasan's slot tells of cards that come and go */
     bool no_dma;           /* the tree gives nobody a channel */
+    bool whole_program;    /* dma-ranges that reach all variables, not the arena alone */
 };
 void pi_prepare(const struct pi_options *options);
+
+/* After pi_prepare(): the board's own hub and network, and a keyboard, a stick, a serial port, and
+ * a hub of full speed with a mouse and another network. */
+struct pi_usb {
+    struct model_lan9514 lan;
+    struct usb_network wire;
+    struct model_usb_hid keyboard, mouse;
+    struct model_usb_storage stick;
+    struct model_usb_serial serial;
+    struct model_hub hub;
+    struct model_ecm ecm;
+    uint8_t medium[1 << 20];
+};
+extern struct pi_usb pi_usb;
+void pi_usb_plug(void);
+#define PI_LAN PI_USB "/device@1/interface@0"
+#define PI_ETHERNET PI_LAN "/device@1/interface@0"
+#define PI_KEYBOARD PI_LAN "/device@2/interface@0"
+#define PI_STICK PI_LAN "/device@3/interface@0"
+#define PI_USB_SERIAL PI_LAN "/device@4/interface@0"
+#define PI_OLD_HUB PI_LAN "/device@5/interface@0"
+#define PI_MOUSE PI_OLD_HUB "/device@1/interface@0"
+#define PI_ECM PI_OLD_HUB "/device@3/interface@0"
 
 /* A character arrives at a console of either board. */
 void board_type(void *context, const struct bb_face *console, char c);

@@ -2,6 +2,8 @@
 /* Every conformance suite on every device of the modelled boards. */
 #include "harness.h"
 
+#include <busbar/poll.h>
+
 #include <tests/models/boards.h>
 
 static void must_run(const char *const *paths, size_t count)
@@ -65,12 +67,45 @@ static void test_pi_system_timer(void **state)
     on_pi(&(struct pi_options){.no_generic_timer = true});
 }
 
+static bool all_are_there(void *context)
+{
+    static const char *const paths[] = {PI_ETHERNET,   PI_KEYBOARD, PI_STICK,
+                                        PI_USB_SERIAL, PI_MOUSE,    PI_ECM};
+
+    (void)context;
+    for (size_t i = 0; i < BB_ARRAY_SIZE(paths); i++) {
+        const struct bb_node *node = bb_node_find(paths[i]);
+        if (!node || !node->device)
+            return false;
+    }
+    return true;
+}
+
+/* The board's own network, and a device of each class behind hubs of both kinds. */
+static void test_pi_usb(void **state)
+{
+    static const char *const devices[] = {PI_LAN,        PI_ETHERNET, PI_KEYBOARD, PI_STICK,
+                                          PI_USB_SERIAL, PI_OLD_HUB,  PI_MOUSE,    PI_ECM};
+
+    (void)state;
+    pi_prepare(&(struct pi_options){.whole_program = true});
+    pi_usb_plug();
+    boot("conformance.scratch=disk0 conformance.scratch=disk1");
+    (void)bb_wait(all_are_there, NULL, 20 * BB_SEC);
+    must_run(devices, BB_ARRAY_SIZE(devices));
+    bb_sleep(3 * BB_SEC); /* until its link is up */
+    conform(board_type);
+    assert_true(pi_usb.lan.ethernet.sent > 0);
+    assert_true(pi_usb.lan.hub.start_splits > 0);
+    must_remove(PI_USB);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_virt_gic_v2),          cmocka_unit_test(test_virt_gic_v3),
         cmocka_unit_test(test_virt_gic_v3_on_cpu_1), cmocka_unit_test(test_pi),
-        cmocka_unit_test(test_pi_system_timer),
+        cmocka_unit_test(test_pi_system_timer),      cmocka_unit_test(test_pi_usb),
     };
     return run_apart(tests, BB_ARRAY_SIZE(tests));
 }
