@@ -15,8 +15,6 @@
 static struct model_loop loop;
 static struct model_hub hubs[2];
 
-
-
 static bool is_configured(void *context)
 {
     return usb_is_configured(context);
@@ -116,6 +114,166 @@ static void test_unplug_at_every_transaction(void **state)
     fail();
 }
 
+/* ---- Who is refused ---- */
+
+static _Alignas(64) uint8_t memory[4096];
+static struct bb_usb_transfer transfer;
+
+static void ends(struct bb_usb_transfer *which)
+{
+    (void)which;
+}
+
+/* A request that stays in flight, for its device waits. */
+static void start_request(bool in)
+{
+    start_loop(BB_USB_FULL);
+    usb_fault(&loop.usb, USB_CONTROL_PIPE, 2, USB_FOR_EVER, USB_FAULT_NAK);
+    transfer = (struct bb_usb_transfer){
+        .endpoint = &the_loop()->control,
+        .setup = {in ? 0xc0 : 0x40, in ? LOOP_READ : LOOP_WRITE, 0, 0, 100},
+        .data = memory,
+        .length = 100,
+        .timeout = BB_SEC,
+        .done = ends,
+    };
+}
+
+/* Past the bus, which would refuse most of it. */
+static int hand_over(struct bb_usb_transfer *which)
+{
+    const struct bb_usb_host_ops *ops = soft_host.host->face.ops;
+    return ops->submit(soft_host.host, which);
+}
+
+static void touches(bool in)
+{
+    start_request(in);
+    assert_int_equal(bb_usb_submit(&transfer), 0);
+    bb_sleep(10 * BB_MSEC);
+    memory[50] ^= 1;
+    bb_usb_cancel_wait(&transfer);
+}
+
+static void touches_out(void)
+{
+    touches(false);
+}
+
+static void touches_in(void)
+{
+    touches(true);
+}
+
+static void changes_it(void)
+{
+    start_request(true);
+    assert_int_equal(bb_usb_submit(&transfer), 0);
+    bb_sleep(10 * BB_MSEC);
+    transfer.length = 50;
+    bb_usb_cancel_wait(&transfer);
+}
+
+static void misaligned(void)
+{
+    start_request(true);
+    transfer.data = memory + 4;
+    hand_over(&transfer);
+}
+
+static void twice(void)
+{
+    start_request(true);
+    hand_over(&transfer);
+    hand_over(&transfer);
+}
+
+static void two_of_an_endpoint(void)
+{
+    static struct bb_usb_transfer second;
+    start_request(true);
+    second = transfer;
+    hand_over(&transfer);
+    hand_over(&second);
+}
+
+static void for_a_device_that_is_gone(void)
+{
+    start_request(true);
+    the_loop()->gone = true;
+    hand_over(&transfer);
+}
+
+static void wrong_packets(void)
+{
+    start_request(true);
+    transfer.endpoint->packet = 12;
+    hand_over(&transfer);
+}
+
+static void other_length(void)
+{
+    start_request(true);
+    transfer.length = 99;
+    hand_over(&transfer);
+}
+
+static void cancels_nothing(void)
+{
+    start_request(true);
+    const struct bb_usb_host_ops *ops = soft_host.host->face.ops;
+    ops->cancel(soft_host.host, &transfer);
+}
+
+static void forgets_what_runs(void)
+{
+    start_request(true);
+    const struct bb_usb_host_ops *ops = soft_host.host->face.ops;
+    hand_over(&transfer);
+    ops->forget(soft_host.host, transfer.endpoint);
+}
+
+static void resets_at_once(void)
+{
+    start_request(true);
+    const struct bb_usb_host_ops *ops = soft_host.host->face.ops;
+    uint32_t status;
+    usb_unplug(&loop.usb);
+    usb_plug(&soft_host.sockets[0], &loop.usb);
+    ops->port_status(soft_host.host, 1, &status);
+    ops->port_feature(soft_host.host, 1, BB_USB_FEATURE_RESET, true);
+}
+
+static int refused(void *context)
+{
+    void (*body)(void) = *(void (**)(void))context;
+
+    body();
+    return 0;
+}
+
+static void test_who_is_refused(void **state)
+{
+    static void (*const bodies[])(void) = {
+        touches_out,
+        touches_in,
+        changes_it,
+        misaligned,
+        twice,
+        two_of_an_endpoint,
+        for_a_device_that_is_gone,
+        wrong_packets,
+        other_length,
+        cancels_nothing,
+        forgets_what_runs,
+        resets_at_once,
+    };
+    (void)state;
+    for (size_t i = 0; i < BB_ARRAY_SIZE(bodies); i++) {
+        void (*body)(void) = bodies[i];
+        assert_int_equal(run_child(refused, &body), 255);
+    }
+}
 
 int main(void)
 {
@@ -123,6 +281,7 @@ int main(void)
         cmocka_unit_test(test_control),
         cmocka_unit_test(test_behind_hubs),
         cmocka_unit_test(test_unplug_at_every_transaction),
+        cmocka_unit_test(test_who_is_refused),
     };
     return run_apart(tests, BB_ARRAY_SIZE(tests));
 }
