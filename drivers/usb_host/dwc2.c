@@ -242,8 +242,11 @@ static void share(struct dwc2 *chip)
         struct channel *channel = &chip->channels[i];
         if (channel->state == HALTING)
             return;
-        if (channel->state == RUNNING && !is_periodic(channel->transfer) && !channel->split &&
-            now - channel->since >= TURN && (!longest || channel->since < longest->since) &&
+        if (channel->state != RUNNING || is_periodic(channel->transfer) || channel->split)
+            continue;
+        if (channel->since == BB_FOREVER)
+            channel->since = now;
+        if (now - channel->since >= TURN && (!longest || channel->since < longest->since) &&
             get_channel(chip, channel, HCINT) & EVENT_NAK)
             longest = channel;
     }

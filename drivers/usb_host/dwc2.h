@@ -163,7 +163,7 @@ struct channel {
     uint8_t nyets;   /* in a row */
     bool completing; /* its split: the start is done */
     bool answered;   /* its device was there when it was started, by all that is known */
-    uint64_t since;  /* it was started, disabled, halted */
+    uint64_t since;  /* when it was disabled; or first seen while others wait, else BB_FOREVER */
 };
 
 enum stage { SETUP, DATA, STATUS, ZERO };

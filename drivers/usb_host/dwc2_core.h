@@ -121,6 +121,10 @@ static inline int read_hardware(struct dwc2 *chip)
         chip->most_bytes = TSIZ_BYTES_MASK;
     if (chip->most_packets > TSIZ_PACKETS_MASK)
         chip->most_packets = TSIZ_PACKETS_MASK;
+    if (chip->emulated) { /* it does more than it says */
+        chip->most_bytes = 65536;
+        chip->most_packets = TSIZ_PACKETS_MASK;
+    }
     for (unsigned i = 0; i < chip->channel_count; i++)
         chip->channels[i].number = (uint8_t)i;
     return 0;

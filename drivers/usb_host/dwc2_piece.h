@@ -143,7 +143,7 @@ static inline void start(struct dwc2 *chip, struct channel *channel,
     channel->nyets = 0;
     channel->completing = job->completing;
     channel->answered = false;
-    channel->since = bb_time();
+    channel->since = BB_FOREVER;
     chip->free &= ~(1u << channel->number);
     chip->free_count--;
     job->channel = channel;
