@@ -265,6 +265,20 @@ static bool is_late_in_frame(const struct dwc2 *chip, const struct bb_usb_transf
     return next > LAST_START;
 }
 
+/* An emulated core has mostly done it by then: it need not interrupt to say so. */
+static void start_looking(struct dwc2 *chip, struct channel *channel,
+                          struct bb_usb_transfer *transfer)
+{
+    if (!chip->emulated) {
+        start(chip, channel, transfer);
+        return;
+    }
+    uintptr_t state = bb_arch_irq_save();
+    start(chip, channel, transfer);
+    channel_interrupt(chip, channel);
+    bb_arch_irq_restore(state);
+}
+
 static void schedule(struct dwc2 *chip)
 {
     uint64_t next = chip->unsettled ? settle(chip) : BB_FOREVER, late;
@@ -274,7 +288,7 @@ static void schedule(struct dwc2 *chip)
         if (is_late_in_frame(chip, transfer, &late))
             wait_until(chip, transfer, late);
         else
-            start(chip, &chip->channels[__builtin_ctz(chip->free)], transfer);
+            start_looking(chip, &chip->channels[__builtin_ctz(chip->free)], transfer);
     }
     if ((chip->periodic.first || chip->others.first) && next > bb_time() + TURN)
         next = bb_time() + TURN;
