@@ -30,7 +30,9 @@ class Explain(unittest.TestCase):
         self.assertEqual(console["without"], [])
         self.assertIn("/soc/aux@7e215000", console["depends"])
         self.assertEqual(found["/soc"]["reason"]["code"], "bus")
-        self.assertEqual(found["/soc/mmc@7e202000"]["reason"]["code"], "no-driver")
+        self.assertEqual(found["/soc/mmc@7e202000"]["driver"], "block/bcm2835_sdhost")
+        self.assertEqual(found["/soc/usb@7e980000"]["driver"], "usb_host/dwc2")
+        self.assertEqual(found["/soc/pwm@7e20c000"]["reason"]["code"], "no-driver")
 
     def test_a_pi_4_tree_says_what_is_missing(self):
         found = nodes("raspi3b", "bcm2711-rpi-4-b.dtb")
