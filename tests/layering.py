@@ -27,7 +27,8 @@ LAYERS = ["core", "subsys", "bus", "drivers", "modules", "apps"]
 CORE_HEADERS = {"app", "arch", "arch_aarch64", "arch_host", "arena", "base", "boot", "device",
                 "errno", "hooks", "log", "node", "param", "poll", "store", "time",
                 "bind", "config"}
-BUS_HEADERS = {"dma", "hotplug", "mmio", "sd", "usb", "usb_hid", "usb_host", "virtio", "virtio_ring"}
+BUS_HEADERS = {"dma", "hotplug", "mmio", "sd", "usb", "usb_hid", "usb_host", "usb_net", "virtio",
+               "virtio_ring"}
 # A module's public headers bear its name: tcpip.h, file_type.h.
 MODULES = {path.parent.name for path in ROOT.glob("modules/*/module.toml")}
 RUNTIME = {"_start", "main", "memcpy", "memmove", "memset", "memcmp", "memchr", "memrchr", "strlen",

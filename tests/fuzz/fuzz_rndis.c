@@ -117,7 +117,7 @@ static void give_frames(struct bb_usb_transfer *transfer)
 {
     uint8_t bytes[4096];
     uint32_t used = 0;
-    for (unsigned count = next_byte() % 8; count && used + HEADER + 1600 <= sizeof(bytes);
+    for (unsigned count = next_byte() % 8; count && used + HEADER + 1700 <= sizeof(bytes);
          count--) {
         uint8_t what = next_byte();
         uint32_t length = what & 0x40 ? 1400u + next_byte() : 14u + (what & 63u) * 3;
