@@ -102,9 +102,8 @@ static void bcm2836_dispatch(struct bb_irq *irq)
     uint32_t pending = bb_read32(&bcm2836->regs, IRQ_SOURCE + 4 * bcm2836->core);
 
     /* One pass: what is still high raises the CPU's interrupt again. */
-    for (uint32_t line = 0; line < LINES; line++)
-        if (pending & (1u << line))
-            bb_irq_deliver(irq, line);
+    for (pending &= (1u << LINES) - 1; pending; pending &= pending - 1)
+        bb_irq_deliver(irq, (uint32_t)__builtin_ctz(pending));
 }
 
 static int bcm2836_probe(struct bb_device *device)
