@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""Starts a card of `busbar image` as the board's firmware would, with a stick of the same make: files that
-are written there are there after a reboot, and the programs of the host find both sound.
+"""Starts a card of `busbar image` as the board's firmware would, with a stick of the same make: files
+that are written there are there after a reboot, and the programs of the host find both sound.
 
     python3 tests/boot/card.py
 """

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""USB devices come and go on raspi3b: each is used, then pulled, also in the middle of being found and
-of being read, and afterwards the bus holds what it held before.
+"""USB devices come and go on raspi3b: each is used, then pulled, also in the middle of being found
+and of being read, and afterwards the bus holds what it held before.
 
     python3 tests/boot/hotplug.py [CYCLES [SEED]]
 
-A cycle is one device plugged and unplugged; 500 unless told. The seed makes a run repeat, as far as the
-guest's and the host's clocks allow.
+A cycle is one device plugged and unplugged; 500 unless told. The seed makes a run repeat, as far as
+the guest's and the host's clocks allow.
 """
 import random
 import re
@@ -24,13 +24,13 @@ from busbarlib.guest import Guest  # noqa: E402
 
 CYCLES = 500
 SLOW = 15  # seconds within which everything comes or goes
-# A stick that goes while QEMU reads its file costs the emulated controller one of its 8 channels. So the
-# guest gives it time to have read; and a machine that has lost some all the same is replaced.
+# A stick that goes while QEMU reads its file costs the emulated controller one of its 8 channels. So
+# the guest gives it time to have read; and a machine that has lost some all the same is replaced.
 PAUSE = "dwc2.pause=500"  # microseconds
 MOST_LOST = 3
 STICK = 4 << 20
 MARK = b"a stick that goes and comes back"
-# QEMU's model, its port behind the hub in port 1, and its properties. A hub comes with what is in it.
+# QEMU's model, its port behind the hub in port 1, its properties. A hub comes with what is in it.
 DEVICES = {
     "keyboard": ("usb-kbd", "1.1", {}),
     "mouse": ("usb-mouse", "1.2", {}),
@@ -57,7 +57,8 @@ class Traffic:
         self.network = False  # QEMU complains of datagrams when nobody is there
         self._end = threading.Event()
         self._line, self._port = line, port
-        self._threads = [threading.Thread(target=go, daemon=True) for go in (self._hear, self._send)]
+        self._threads = [threading.Thread(target=go, daemon=True)
+                         for go in (self._hear, self._send)]
         for thread in self._threads:
             thread.start()
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""Debian's U-Boot starts the program from a card of `busbar image`: by itself, through extlinux.conf,
-and by typed commands, with the tree that it was given and with others.
+"""Debian's U-Boot starts the program from a card of `busbar image`: by itself, through
+extlinux.conf, and by typed commands, with the tree that it was given and with others.
 
     python3 tests/boot/uboot.py
 """
@@ -28,8 +28,8 @@ def check(what, failure, heard):
 
 
 def converse(platform, uboot, typed, steps, **attached):
-    """(failure or None, all output): U-Boot gets the lines `typed`, none: it starts by itself; then the
-    steps are the program's."""
+    """(failure or None, all output): U-Boot gets the lines `typed`, none: it starts by itself; then
+    the steps are the program's."""
     machine = run.Machine(platform, semihosting=False, **attached)
     argv = run.prepare(machine, uboot, True).argv
     if platform == "virt-arm64":
