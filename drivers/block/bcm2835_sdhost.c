@@ -194,47 +194,70 @@ static int error_of(uint32_t status)
 
 /* ---- Data ---- */
 
-/* Segments are multiples of a block, the FIFO's portions are not longer than what is left of it. */
-static uint32_t *place(const struct bcm2835_sdhost *chip)
+/* What the FIFO has, or has room for, in words. */
+static uint32_t room(const struct bcm2835_sdhost *chip)
 {
-    return (uint32_t *)((uint8_t *)chip->segment->data + chip->offset);
+    uint32_t used = fill(chip);
+    return used > FIFO ? 0 : chip->command->write ? FIFO - used : used;
 }
 
-static void moved(struct bcm2835_sdhost *chip, uint32_t words)
+/* Waits a little for more. */
+static BB_NOINLINE uint32_t room_soon(const struct bcm2835_sdhost *chip)
 {
-    chip->left -= 4 * words;
-    chip->offset += 4 * words;
-    if (chip->offset == chip->segment->length && chip->left) {
-        chip->segment++;
-        chip->offset = 0;
-    }
-}
-
-/* What the FIFO has, or has room for, in words; waits a little for more. */
-static uint32_t portion(const struct bcm2835_sdhost *chip)
-{
+    uint32_t words;
     uint64_t begin = bb_time();
-    uint32_t words, most = (chip->segment->length - chip->offset) / 4;
-    do {
-        uint32_t used = fill(chip);
-        words = used > FIFO ? 0 : chip->command->write ? FIFO - used : used;
-    } while (!words && bb_time() - begin < DATA_WAIT);
-    return words < most ? words : most;
+    while (!(words = room(chip)) && bb_time() - begin < DATA_WAIT) {
+    }
+    return words;
+}
+
+/* While the FIFO is half full: a block costs little more than its words. */
+static uint32_t *read_eights(const struct bcm2835_sdhost *chip, uint32_t *at, const uint32_t *end)
+{
+    uintptr_t base = chip->regs.base;
+    for (; end - at >= 8; at += 8) {
+        if ((bb_arch_read32(base + SDEDM) >> EDM_FILL_SHIFT & EDM_FILL) < 8)
+            break;
+        bb_sd_eight_in(base + SDDATA, at);
+    }
+    return at;
+}
+
+/* As much of one piece of memory as goes now; where that ended. */
+static uint32_t *move_some(const struct bcm2835_sdhost *chip, uint32_t *at, const uint32_t *end)
+{
+    bool write = chip->command->write;
+    while (at != end) {
+        at = write ? at : read_eights(chip, at, end);
+        size_t words = room(chip), most = (size_t)(end - at);
+        if (!most)
+            break;
+        if (!words && !(words = room_soon(chip)))
+            break;
+        words = words < most ? words : most;
+        if (write)
+            bb_sd_words_out(&chip->regs, SDDATA, at, words);
+        else
+            bb_sd_words_in(&chip->regs, SDDATA, at, words);
+        at += words;
+    }
+    return at;
 }
 
 static void move(struct bcm2835_sdhost *chip)
 {
-    const struct bb_regs *regs = &chip->regs;
-    uint32_t words;
-    while (chip->left && (words = portion(chip))) {
-        uint32_t *at = place(chip), *end = at + words;
-        if (chip->command->write)
-            while (at != end)
-                bb_write32(regs, SDDATA, *at++);
-        else
-            while (at != end)
-                *at++ = bb_read32(regs, SDDATA);
-        moved(chip, words);
+    while (chip->left) {
+        uint8_t *data = chip->segment->data;
+        uint32_t size = chip->segment->length, *at = (uint32_t *)(data + chip->offset);
+        uint32_t *stop = move_some(chip, at, (uint32_t *)(data + size));
+        chip->left -= 4 * (uint32_t)(stop - at);
+        chip->offset += 4 * (uint32_t)(stop - at);
+        if (chip->offset < size)
+            return;
+        if (chip->left) {
+            chip->segment++;
+            chip->offset = 0;
+        }
     }
 }
 

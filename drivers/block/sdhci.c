@@ -80,8 +80,8 @@ enum { /* interrupt status, its enable and the signal's enable */
        CURRENT_LIMIT = 1 << 23,
        ERRORS = 0xff << 16,
        BUFFER_READY = BUFFER_WRITE_READY | BUFFER_READ_READY,
-       USED = COMMAND_COMPLETE | TRANSFER_COMPLETE | BUFFER_READY | CARD_INSERTED | CARD_REMOVED |
-              ERRORS,
+       SLOT = CARD_INSERTED | CARD_REMOVED,
+       USED = SLOT | COMMAND_COMPLETE | TRANSFER_COMPLETE | BUFFER_READY | ERRORS,
 };
 enum {
     MOST_BLOCKS = 256,
@@ -90,7 +90,7 @@ enum {
     SLOW = 400000,
 };
 #define RESET_WAIT (10 * BB_MSEC)
-#define DATA_WAIT (20 * BB_USEC) /* for a next block, before the interrupt is waited for */
+#define SHORT_WAIT (20 * BB_USEC) /* for an answer or a block, before an interrupt is asked for */
 
 struct sdhci {
     struct bb_device device;
@@ -166,30 +166,37 @@ static int error_of(uint32_t status)
 
 static bool is_ready(const struct sdhci *chip)
 {
-    uint64_t begin = bb_time();
     uint32_t bit = chip->command->write ? WRITE_READY : READ_READY;
-    do
-        if (bb_read32(&chip->regs, PRESENT_STATE) & bit)
-            return true;
-    while (bb_time() - begin < DATA_WAIT);
-    return false;
+    return bb_read32(&chip->regs, PRESENT_STATE) & bit;
 }
 
-static void move_block(struct sdhci *chip)
+static BB_NOINLINE bool is_ready_soon(const struct sdhci *chip)
+{
+    uint64_t begin = bb_time();
+    while (bb_time() - begin < SHORT_WAIT)
+        if (is_ready(chip))
+            return true;
+    write(chip, STATUS, BUFFER_READY); /* of blocks that went; what comes from here on counts */
+    return is_ready(chip);
+}
+
+/* Blocks of one piece of memory, as many as go now. */
+static void move_blocks(struct sdhci *chip)
 {
     const struct bb_regs *regs = &chip->regs;
-    uint32_t size = chip->command->block_size;
-    uint32_t *at = (uint32_t *)((uint8_t *)chip->segment->data + chip->offset);
-    uint32_t *end = at + size / 4;
-    if (chip->command->write)
-        while (at != end)
-            bb_write32(regs, BUFFER, *at++);
-    else
-        while (at != end)
-            *at++ = bb_read32(regs, BUFFER);
-    chip->left -= size;
-    chip->offset += size;
-    if (chip->offset == chip->segment->length && chip->left) {
+    uint32_t size = chip->command->block_size, end = chip->segment->length;
+    uint32_t offset = chip->offset;
+    uint32_t bit = chip->command->write ? WRITE_READY : READ_READY;
+    uint8_t *data = chip->segment->data;
+    for (; offset != end && bb_read32(regs, PRESENT_STATE) & bit; offset += size) {
+        if (chip->command->write)
+            bb_sd_words_out(regs, BUFFER, (uint32_t *)(data + offset), size / 4);
+        else
+            bb_sd_words_in(regs, BUFFER, (uint32_t *)(data + offset), size / 4);
+    }
+    chip->left -= offset - chip->offset;
+    chip->offset = offset;
+    if (offset == end && chip->left) {
         chip->segment++;
         chip->offset = 0;
     }
@@ -221,8 +228,8 @@ static int go_on(struct sdhci *chip)
         end_dma(chip);
         chip->left = 0;
     }
-    while (chip->left && is_ready(chip))
-        move_block(chip);
+    while (chip->left && (is_ready(chip) || is_ready_soon(chip)))
+        move_blocks(chip);
     return 0;
 }
 
@@ -242,6 +249,19 @@ static void take_reply(const struct sdhci *chip, struct bb_sd_command *command)
         command->reply[i] = words[i] << 8 | words[i - 1] >> 24;
 }
 
+/* Takes what the hardware says; the interrupt may do so too. */
+static uint32_t take_status(struct sdhci *chip)
+{
+    uintptr_t state = bb_arch_irq_save();
+    uint32_t status = bb_read32(&chip->regs, STATUS) & USED;
+    if (status)
+        write(chip, STATUS, status);
+    status |= chip->noted;
+    chip->noted = 0;
+    bb_arch_irq_restore(state);
+    return status;
+}
+
 static void advance(struct sdhci *chip)
 {
     struct bb_sd_command *command = chip->command;
@@ -256,27 +276,19 @@ static void advance(struct sdhci *chip)
         }
         chip->dma = command->block_size && start_dma(chip);
     }
-    if (!error && chip->replied && command->block_size)
+    if (!error && chip->replied && command->block_size) {
         error = go_on(chip);
+        chip->seen |= take_status(chip); /* which the last words may have changed */
+        error = error ? error : error_of(chip->seen);
+    }
     bool waits = command->block_size || command->answer == BB_SD_R1B;
     bool complete = !waits || chip->seen & TRANSFER_COMPLETE;
     if (!error && complete && chip->replied && chip->left && !chip->dma)
         error = -EIO; /* it says that all was moved, and it was not */
     if (error || (complete && chip->replied && !chip->dma))
         done(chip, error);
-}
-
-/* Takes what the hardware says; the interrupt may do so too. */
-static uint32_t take_status(struct sdhci *chip)
-{
-    uintptr_t state = bb_arch_irq_save();
-    uint32_t status = bb_read32(&chip->regs, STATUS) & USED;
-    if (status)
-        write(chip, STATUS, status);
-    status |= chip->noted;
-    chip->noted = 0;
-    bb_arch_irq_restore(state);
-    return status;
+    else
+        write(chip, SIGNAL_ENABLE, USED); /* what is there already fires at once */
 }
 
 static void sdhci_look(struct bb_sd *sd)
@@ -333,6 +345,11 @@ static void sdhci_start(struct bb_sd *sd, struct bb_sd_command *command)
         write(chip, BLOCK_SIZE_COUNT, (uint32_t)command->blocks << 16 | command->block_size);
     write(chip, ARGUMENT, command->argument);
     write(chip, TRANSFER_COMMAND, word_of(command));
+    uint64_t begin = bb_time();
+    do
+        chip->seen |= take_status(chip);
+    while (!(chip->seen & (COMMAND_COMPLETE | ERRORS)) && bb_time() - begin < SHORT_WAIT);
+    advance(chip);
 }
 
 static void sdhci_stop(struct bb_sd *sd)
@@ -388,10 +405,13 @@ static const struct bb_sd_ops ops = {
 static void sdhci_interrupt(struct bb_interrupt *interrupt)
 {
     struct sdhci *chip = bb_container_of(interrupt, struct sdhci, interrupt);
-    uint32_t status = bb_read32(&chip->regs, STATUS) & USED;
+    uint32_t signal = bb_read32(&chip->regs, SIGNAL_ENABLE) & USED;
+    uint32_t status = bb_read32(&chip->regs, STATUS) & signal;
     if (!status)
         return;
     chip->noted |= status;
+    if (signal & ~(uint32_t)SLOT) /* the others are asked for once */
+        write(chip, SIGNAL_ENABLE, SLOT);
     write(chip, STATUS, status);
     bb_work_queue(&chip->work);
 }
@@ -456,7 +476,7 @@ static int start_up(struct sdhci *chip)
     if (reset(chip, RESET_ALL))
         return bb_fail(&chip->device, "reset", -ETIMEDOUT);
     write(chip, STATUS_ENABLE, USED);
-    write(chip, SIGNAL_ENABLE, USED);
+    write(chip, SIGNAL_ENABLE, SLOT);
     return 0;
 }
 

@@ -22,6 +22,7 @@
 #define BUSBAR_SD_H
 
 #include <busbar/block.h>
+#include <busbar/mmio.h>
 
 enum { BB_SD_BLOCK = 512 };     /* bytes of a block of data, whatever the card */
 #define BB_SD_WRONG 0xfdf98008u /* bits of the card status (4.10.1) that report an error */
@@ -160,6 +161,41 @@ static inline bool bb_sd_is_refused(const struct bb_sd_command *command)
 void bb_sd_work(struct bb_sd *sd);
 /* A card came or went. */
 void bb_sd_changed(struct bb_sd *sd);
+
+/* Words between a data register and memory: what PIO costs is this. */
+static inline void bb_sd_eight_in(uintptr_t port, uint32_t *at)
+{
+    uint32_t a = bb_arch_read32(port), b = bb_arch_read32(port);
+    uint32_t c = bb_arch_read32(port), d = bb_arch_read32(port);
+    uint32_t e = bb_arch_read32(port), f = bb_arch_read32(port);
+    uint32_t g = bb_arch_read32(port), h = bb_arch_read32(port);
+    at[0] = a, at[1] = b, at[2] = c, at[3] = d, at[4] = e, at[5] = f, at[6] = g, at[7] = h;
+}
+static inline void bb_sd_words_in(const struct bb_regs *regs, size_t offset, uint32_t *at,
+                                  size_t words)
+{
+    uintptr_t port = regs->base + offset;
+    uint32_t *end = at + words;
+    BB_ASSERT(offset + 4 <= regs->size);
+    for (size_t eights = words / 8; eights; eights--, at += 8)
+        bb_sd_eight_in(port, at);
+    while (at != end)
+        *at++ = bb_arch_read32(port);
+}
+static inline void bb_sd_words_out(const struct bb_regs *regs, size_t offset, const uint32_t *at,
+                                   size_t words)
+{
+    uintptr_t port = regs->base + offset;
+    const uint32_t *end = at + words;
+    BB_ASSERT(offset + 4 <= regs->size);
+    for (size_t fours = words / 4; fours; fours--, at += 4) {
+        uint32_t a = at[0], b = at[1], c = at[2], d = at[3];
+        bb_arch_write32(port, a), bb_arch_write32(port, b);
+        bb_arch_write32(port, c), bb_arch_write32(port, d);
+    }
+    while (at != end)
+        bb_arch_write32(port, *at++);
+}
 
 /* What the driver's ops of the block face call. */
 int bb_sd_submit(struct bb_sd *sd, struct bb_block_request *const *requests, unsigned count);
