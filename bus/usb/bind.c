@@ -157,6 +157,7 @@ static int let_go(struct bb_usb *usb)
     int error = bb_slot_release(usb->slot);
     if (error)
         return error;
+    bb_usb_leave_translator(&usb->device);
     for (unsigned i = 0; host->started && ops->forget && i < usb->device.interface_count; i++)
         for (unsigned j = 0; j < usb->device.interfaces[i].endpoint_count; j++)
             ops->forget(host, &usb->device.interfaces[i].endpoints[j]);

@@ -92,10 +92,15 @@ void bb_usb_abandon(struct bb_usb_host *host);
 /* What went wrong with a transfer, for a person. */
 const char *bb_usb_status_name(int status);
 
+/* The endpoint is held no longer: what waits there goes out. */
+void bb_usb_release_endpoint(struct bb_usb_endpoint *endpoint);
+
 /* ---- translator.c ---- */
 
 /* A transfer of this endpoint was given up: the hub that speaks for it forgets it. */
-void bb_usb_clear_translator(const struct bb_usb_endpoint *endpoint);
+void bb_usb_clear_translator(struct bb_usb_endpoint *endpoint);
+/* A device goes: no translator speaks of it any more. */
+void bb_usb_leave_translator(const struct bb_usb_device *device);
 
 /* ---- host.c ---- */
 

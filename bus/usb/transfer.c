@@ -106,7 +106,7 @@ static void finish(struct bb_usb_transfer *transfer, int status);
 static void start_next(struct bb_usb_endpoint *endpoint)
 {
     struct bb_usb_host *host = endpoint->device->host;
-    while (endpoint->first && !endpoint->halted) {
+    while (endpoint->first && !endpoint->halted && !endpoint->held) {
         struct bb_usb_transfer *transfer = endpoint->first;
         int error =
             transfer->cancelled ? transfer->cancelled : ops_of(host)->submit(host, transfer);
@@ -115,6 +115,12 @@ static void start_next(struct bb_usb_endpoint *endpoint)
         take_out(transfer);
         finish(transfer, error);
     }
+}
+
+void bb_usb_release_endpoint(struct bb_usb_endpoint *endpoint)
+{
+    if (endpoint->held && --endpoint->held == 0)
+        start_next(endpoint);
 }
 
 /* It is in no queue any more. */
@@ -166,7 +172,7 @@ static void end(struct bb_usb_transfer *transfer, int status)
     if (transfer->status != -EINPROGRESS || transfer->cancelled)
         return;
     transfer->cancelled = status;
-    if (transfer->endpoint->first == transfer)
+    if (transfer->endpoint->first == transfer && !transfer->endpoint->held)
         ops_of(host)->cancel(host, transfer);
     else
         bb_usb_wake(host);
@@ -190,7 +196,7 @@ void bb_usb_deadlines(struct bb_timer_event *event)
 void bb_usb_end_waiting(struct bb_usb_host *host)
 {
     for (struct bb_usb_transfer *at = host->in_flight; at;) {
-        if (!at->cancelled || at->endpoint->first == at) {
+        if (!at->cancelled || (at->endpoint->first == at && !at->endpoint->held)) {
             at = at->next_of_all;
             continue;
         }
@@ -249,7 +255,7 @@ int bb_usb_submit(struct bb_usb_transfer *transfer)
     transfer->deadline = BB_FOREVER;
     if (transfer->timeout != BB_FOREVER)
         transfer->deadline = bb_time() + transfer->timeout;
-    bool alone = !endpoint->first;
+    bool alone = !endpoint->first && !endpoint->held;
     link_up(transfer);
     error = alone ? ops_of(host)->submit(host, transfer) : 0;
     if (error) {

@@ -21,11 +21,14 @@ static void ask_next(struct bb_usb_hub *hub);
 static void cleared(struct bb_usb_request *request)
 {
     struct bb_usb_hub *hub = bb_container_of(request, struct bb_usb_hub, translator);
+    struct bb_usb_endpoint *endpoint = hub->stale[0].endpoint;
     hub->stale_count--;
     for (unsigned i = 0; i < hub->stale_count; i++)
         hub->stale[i] = hub->stale[i + 1];
     if (hub->stale_count)
         ask_next(hub);
+    if (endpoint)
+        bb_usb_release_endpoint(endpoint);
 }
 
 static void ask_next(struct bb_usb_hub *hub)
@@ -40,7 +43,8 @@ static void ask_next(struct bb_usb_hub *hub)
 }
 
 /* One too many is left to the hub, which gives up by itself in the end. */
-static void add(struct bb_usb_hub *hub, uint16_t value, uint16_t port)
+static void add(struct bb_usb_hub *hub, struct bb_usb_endpoint *endpoint, uint16_t value,
+                uint16_t port)
 {
     for (unsigned i = 0; i < hub->stale_count; i++)
         if (hub->stale[i].value == value && hub->stale[i].port == port && i)
@@ -49,11 +53,13 @@ static void add(struct bb_usb_hub *hub, uint16_t value, uint16_t port)
         return;
     hub->stale[hub->stale_count].value = value;
     hub->stale[hub->stale_count].port = port;
+    hub->stale[hub->stale_count].endpoint = endpoint;
+    endpoint->held++;
     if (hub->stale_count++ == 0)
         ask_next(hub);
 }
 
-void bb_usb_clear_translator(const struct bb_usb_endpoint *endpoint)
+void bb_usb_clear_translator(struct bb_usb_endpoint *endpoint)
 {
     const struct bb_usb_device *device = endpoint->device;
     bool control = endpoint->type == BB_USB_CONTROL;
@@ -66,7 +72,15 @@ void bb_usb_clear_translator(const struct bb_usb_endpoint *endpoint)
                      (unsigned)endpoint->type << 11;
     uint16_t port = device->split_multiple ? device->split_port : 1;
     if (control || !(endpoint->address & BB_USB_IN))
-        add(hub, (uint16_t)value, port);
+        add(hub, endpoint, (uint16_t)value, port);
     if (control || endpoint->address & BB_USB_IN)
-        add(hub, (uint16_t)(value | IN), port);
+        add(hub, endpoint, (uint16_t)(value | IN), port);
+}
+
+void bb_usb_leave_translator(const struct bb_usb_device *device)
+{
+    for (struct bb_usb_hub *hub = device->host->hubs; hub; hub = hub->next)
+        for (unsigned i = 0; i < hub->stale_count; i++)
+            if (hub->stale[i].endpoint && hub->stale[i].endpoint->device == device)
+                hub->stale[i].endpoint = NULL;
 }

@@ -104,6 +104,7 @@ struct bb_usb_endpoint {
     uint16_t packet;   /* most bytes in one packet: 8 to 1024, checked against type and speed */
     uint32_t interval; /* interrupt: microseconds between polls, 125 to 256000 */
     bool halted;       /* it answered STALL: bb_usb_clear_halt() sets it going again */
+    uint8_t held;      /* the bus's own: requests to a hub's translator that must end first */
     /* The controller's own. */
     uint8_t toggle; /* of the next packet: 0 DATA0, 1 DATA1; the bus zeroes it on a reset of it */
     bool ping;      /* high-speed OUT: ask before the next packet */

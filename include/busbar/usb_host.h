@@ -111,6 +111,7 @@ struct bb_usb_hub {
     struct bb_usb_request translator; /* what it shall forget: bus/usb/translator.c */
     struct {
         uint16_t value, port;
+        struct bb_usb_endpoint *endpoint; /* that waits for it; NULL: it is gone */
     } stale[8];
     uint8_t stale_count;
     struct bb_usb_hub *next; /* of the same host */

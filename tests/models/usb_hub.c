@@ -281,9 +281,15 @@ static int port_request(struct model_hub *hub, const struct bb_usb_setup *setup,
 
     hub->port_requests++;
     if (setup->request == RESET_TT || setup->request == CLEAR_TT_BUFFER) {
-        usb_require(&hub->usb, hub->usb.running == BB_USB_HIGH && !to_host,
-                    "request %u, and it has no translator", setup->request);
-        model_hub_clear_splits(hub, 0);
+        bool several = hub->multiple && hub->usb.alternate[0] == 1;
+        usb_require(&hub->usb,
+                    hub->usb.running == BB_USB_HIGH && !to_host && setup->length == 0 &&
+                        (several ? port >= 1 && port <= hub->ports : port == 1),
+                    "request %u to translator %u", setup->request, port);
+        if (setup->request == RESET_TT)
+            model_hub_clear_splits(hub, 0);
+        else
+            model_hub_clear_split(hub, port, setup->value);
         return 0;
     }
     check_port(hub, setup);

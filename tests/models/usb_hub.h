@@ -82,5 +82,7 @@ enum usb_answer model_hub_complete_split(struct usb_socket *root, struct usb_tok
                                          enum bb_usb_type type, uint64_t microframe);
 /* Forgets what it has of a port; 0: of all. */
 void model_hub_clear_splits(struct model_hub *hub, unsigned port);
+/* CLEAR_TT_BUFFER: the one of this endpoint alone, as wValue of table 11-17 names it. */
+void model_hub_clear_split(struct model_hub *hub, unsigned translator, unsigned value);
 
 #endif

@@ -197,3 +197,22 @@ void model_hub_clear_splits(struct model_hub *hub, unsigned port)
         }
     }
 }
+
+/* 11.24.2.3: bits 3:0 the endpoint, 10:4 the address, 12:11 its type, 15 its direction. */
+void model_hub_clear_split(struct model_hub *hub, unsigned translator, unsigned value)
+{
+    unsigned type = value >> 11 & 3;
+
+    usb_require(&hub->usb, !(value & 0x6000) && !is_periodic(type),
+                "CLEAR_TT_BUFFER of %#x, which is for control and bulk", value);
+    for (unsigned i = 0; i < MODEL_TT_BUFFERS; i++) {
+        struct usb_split *split = &hub->splits[translator - 1][i];
+        bool in = split->token.kind == USB_IN;
+        if (split->state == TT_FREE || split->type != type ||
+            split->token.address != (value >> 4 & 0x7f) || split->token.endpoint != (value & 15) ||
+            (type != BB_USB_CONTROL && in != (value >> 15 & 1)))
+            continue;
+        world_cancel(&split->run);
+        split->state = TT_FREE;
+    }
+}

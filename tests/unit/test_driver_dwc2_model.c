@@ -332,6 +332,36 @@ static void test_timeouts_and_cancels(void **state)
     everywhere(run_waits);
 }
 
+/* What is given up between its start and its complete split must not keep the translator's two
+ * buffers (USB 2.0, 11.17.5). */
+static int run_abandoned(void *context)
+{
+    start(context);
+    for (unsigned i = 0; i < 60; i++) {
+        loop.silent = true;
+        loop.room = loop.count;
+        in = make_transfer(0x81, in_memory, 512);
+        out = make_transfer(0x01, out_memory, 100);
+        assert_int_equal(bb_usb_submit(&in), 0);
+        assert_int_equal(bb_usb_submit(&out), 0);
+        bb_sleep(BB_MSEC + i * 29 * BB_USEC);
+        bb_usb_cancel(&in);
+        bb_usb_cancel_wait(&out);
+        bb_usb_cancel_wait(&in);
+        exchange_control(20);
+    }
+    loop.silent = false;
+    loop.room = 10;
+    exchange_bulk(300);
+    return 0;
+}
+
+static void test_abandoned_splits(void **state)
+{
+    (void)state;
+    everywhere(run_abandoned);
+}
+
 static int run_overruns(void *context)
 {
     start(context);
@@ -480,6 +510,7 @@ int main(void)
         cmocka_unit_test(test_flaws_on_the_wire),
         cmocka_unit_test(test_stall_silence_babble),
         cmocka_unit_test(test_timeouts_and_cancels),
+        cmocka_unit_test(test_abandoned_splits),
         cmocka_unit_test(test_frame_overrun),
         cmocka_unit_test(test_unplug_at_each_transaction),
         cmocka_unit_test(test_device_by_its_pin),
