@@ -95,4 +95,24 @@ static inline void reads_well(struct bb_block *disk)
     assert_true(is_pattern(disk, memory, 3, 8));
 }
 
+/* All that a stick is used for, after it was plugged in. */
+static inline int use(struct bb_block *disk)
+{
+    static uint8_t text[2048] __attribute__((aligned(64)));
+    memset(memory, 0, 4096);
+    int error = bb_block_read(disk, 3, 8, memory);
+    if (!error && !is_pattern(disk, memory, 3, 8))
+        fail_msg("what was read is wrong");
+    if (error)
+        return error;
+    for (size_t i = 0; i < sizeof text; i++)
+        text[i] = (uint8_t)(i * 3);
+    error = bb_block_write(disk, 1000, 4, text);
+    if (!error)
+        error = bb_block_flush(disk);
+    if (!error && memcmp(medium + 1000 * 512, text, sizeof text) != 0)
+        fail_msg("what was written is wrong");
+    return error;
+}
+
 #endif
