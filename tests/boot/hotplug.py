@@ -54,7 +54,7 @@ class Traffic:
 
     def __init__(self, line, port):
         self.heard = 0  # bytes
-        self.network = False  # QEMU complains of datagrams when nobody is there
+        self.network = False  # QEMU complains of datagrams, in the middle of a line, to nobody
         self._end = threading.Event()
         self._line, self._port = line, port
         self._threads = [threading.Thread(target=go, daemon=True)
@@ -154,7 +154,6 @@ class Soak:
     def plug(self, name):
         model, port, properties = DEVICES[name]
         self.monitor.device_add(model, name, port=port, **properties)
-        self.traffic.network |= name == "net"
         self.plugged.append(name)
 
     def unplug(self, names):
@@ -183,8 +182,7 @@ class Soak:
     def all_found(self):
         expected = self.base["slots"] + len(self.plugged)
         self.until(f"{len(self.plugged)} devices", lambda: self.value("slots") == expected)
-        self.until("drivers for all", lambda: self.devices().count(" running") >=
-                   self.base["devices"].count(" running") + len(self.plugged))
+        self.traffic.network = True
 
     # Rounds.
 
@@ -201,6 +199,8 @@ class Soak:
         for name in self.mixed(DEVICES):
             self.plug(name)
         self.all_found()
+        self.until("drivers for all", lambda: self.devices().count(" running") >=
+                   self.base["devices"].count(" running") + len(self.plugged))
         for disk in self.sticks():
             self.guest.play(("send", f"block read {disk} 0"), ("expect", "a stick that goe"),
                             limit=SLOW)
@@ -231,6 +231,7 @@ class Soak:
         """Pulled while one stick is copied to the other, and something types and moves."""
         for name in self.mixed(DEVICES):
             self.plug(name)
+        self.all_found()
         one, other = self.sticks()
         self.guest.begin(f"block copy {one} {other} overwrite")
         for _ in range(self.chance.randrange(4)):
