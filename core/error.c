@@ -10,6 +10,7 @@ static const struct {
              {ENOENT, "not there"},
              {EIO, "input/output error"},
              {ENXIO, "out of reach"},
+             {E2BIG, "too large"},
              {EAGAIN, "try again"},
              {ENOMEM, "out of memory"},
              {EBUSY, "busy"},
@@ -20,14 +21,17 @@ static const struct {
              {EINVAL, "invalid"},
              {ENOSPC, "no room left"},
              {EROFS, "read-only"},
+             {EPIPE, "refused by device"},
              {ERANGE, "out of range"},
              {ENOSYS, "not implemented"},
              {ENOTEMPTY, "not empty"},
              {ELOOP, "in a circle"},
              {EPROTO, "broken protocol"},
+             {EOVERFLOW, "too much data"},
              {ENOTSUP, "not supported"},
              {ETIMEDOUT, "timed out"},
-             {EINPROGRESS, "in progress"}};
+             {EINPROGRESS, "in progress"},
+             {ECANCELED, "cancelled"}};
 
 const char *bb_error_name(int error)
 {

@@ -118,7 +118,8 @@ def boot_files(platform, app, wish, kernel):
         raise BusbarError(f"--dtb: {common.relative(platform.path)} names no tree in [image]: "
                           "whoever starts the program brings one")
     if image.config:
-        files["config.txt"] = "".join(f"{line}\n" for line in image.config).encode()
+        names = [f"kernel={image.kernel}", *([f"device_tree={image.tree}"] if image.tree else [])]
+        files["config.txt"] = "".join(f"{line}\n" for line in [*image.config, *names]).encode()
         files["cmdline.txt"] = f"{cmdline}\n".encode()
     files["extlinux/extlinux.conf"] = extlinux(image, cmdline).encode()
     brought = firmware_files(image, wish.firmware) if wish.firmware else {}

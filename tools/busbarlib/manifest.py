@@ -124,7 +124,8 @@ class Image:
 
     kernel: str  # the image's name there
     tree: str = ""  # and the device tree's; "": whoever starts the image brings one
-    config: tuple[str, ...] = ()  # lines of config.txt; none: no such file, and no cmdline.txt
+    # Lines of config.txt beside those that name kernel and tree; none: no such file, no cmdline.txt
+    config: tuple[str, ...] = ()
     cmdline: str = ""  # before what --append says
     firmware: tuple[str, ...] = ()  # files that cannot be shipped,
     firmware_from: str = ""  # and where one gets them
