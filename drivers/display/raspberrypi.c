@@ -26,8 +26,9 @@ enum {
     ALIGNMENT = 4096,
     STEP = 8, /* a row in memory is a multiple of so many pixels */
 };
-#define BUS_ADDRESS 0x3fffffffu /* the rest of an address from the firmware is its cache's alias   \
-                                 */
+#define BUS_ADDRESS                                                                                \
+    0x3fffffffu /* the rest of an address from the firmware is its cache's alias                   \
+                 */
 
 struct raspberrypi {
     struct bb_device device;

@@ -434,7 +434,8 @@ static int reset(struct smsc95xx *chip)
     return error ? bb_fail(&chip->device, "PHY reset", error) : 0;
 }
 
-/* What the chip gathers into one transfer fits ours; how long it waits for more is as after reset. */
+/* What the chip gathers into one transfer fits ours; how long it waits for more is as after reset.
+ */
 static int set_up(struct smsc95xx *chip)
 {
     const struct {

@@ -24,7 +24,8 @@
 
 /* A cell: code point (of the basic plane; the font has it), colours 0 to 15, and how it looks. */
 #define BB_CELL_CODE(cell) ((cell)&0xffff)
-#define BB_CELL_INK(cell) ((cell) >> 16 & 15)   /* black, red, green, yellow, blue, magenta, cyan, \
+#define BB_CELL_INK(cell)                                                                          \
+    ((cell) >> 16 & 15)                         /* black, red, green, yellow, blue, magenta, cyan, \
                                                  */
 #define BB_CELL_PAPER(cell) ((cell) >> 20 & 15) /* white, and from 8 on the same, bright */
 #define BB_CELL_UNDERLINED (1u << 24)
