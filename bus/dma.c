@@ -53,8 +53,8 @@ void bb_dma_sync_for_cpu(struct bb_dma *dma)
 }
 
 /* Of the region that the memory lies in, where the device sees all of that; else of itself. */
-int bb_dma_address_slowly(const struct bb_device *device, struct bb_dma_view *view, uint64_t start,
-                          uint64_t size, uint64_t *address)
+BB_NOINLINE int bb_dma_address_slowly(const struct bb_device *device, struct bb_dma_view *view,
+                                      uint64_t start, uint64_t size, uint64_t *address)
 {
     for (size_t i = 0; i < bb_bootinfo.region_count; i++) {
         const struct bb_region *region = &bb_bootinfo.regions[i];

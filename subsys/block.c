@@ -82,7 +82,7 @@ static int refuse_erase(const struct bb_block *block, const struct bb_block_requ
                : 0;
 }
 
-int bb_block_refuse_slowly(struct bb_block *block, struct bb_block_request *request)
+BB_NOINLINE int bb_block_refuse(struct bb_block *block, struct bb_block_request *request)
 {
     int error = -EINVAL;
     if (block->broken)
@@ -146,7 +146,7 @@ void bb_block_complete(struct bb_block *block, struct bb_block_request *request,
 
 /* ---- The device ---- */
 
-/* A request that finds no limits comes to bb_block_refuse_slowly(), which starts the watchdog: so
+/* A request that finds no limits comes to bb_block_refuse(), which starts the watchdog: so
  * nobody else has to look whether it runs. */
 static void set_limits(struct bb_block *block)
 {

@@ -204,7 +204,7 @@ static int put_longer(struct virtio_block *chip, struct queue *queue,
     struct slot *slot = queue->free;
     struct table *table = queue->tables;
     unsigned at = 1;
-    int error = bb_block_refuse_slowly(&chip->block, request);
+    int error = bb_block_refuse(&chip->block, request);
     if (error)
         return error;
     if (!table || !slot) {

@@ -196,7 +196,9 @@ extern const struct bb_bus bb_block_bus;
 
 #define BB_BLOCK_INLINE static inline __attribute__((always_inline))
 
-int bb_block_refuse_slowly(struct bb_block *block, struct bb_block_request *request);
+/* Whether a request may go to the device: op, range, segments, memory. On success request->count is
+ * the number of blocks and the status -EINPROGRESS. */
+int bb_block_refuse(struct bb_block *block, struct bb_block_request *request);
 void bb_block_watch(struct bb_block *block);
 
 #define BB_BLOCK_PLAIN(op) ((uint32_t)(op) << 16 | 1) /* one segment to read or write */
@@ -220,7 +222,7 @@ struct bb_block_plain {
 };
 
 /* Whether a request that is BB_BLOCK_PLAIN(op) may go to the device: then its count and status are
- * set, and `plain` tells of it. If not, bb_block_refuse_slowly() knows better. */
+ * set, and `plain` tells of it. If not, bb_block_refuse() knows better. */
 BB_BLOCK_INLINE bool bb_block_fits(const struct bb_block_check check,
                                    struct bb_block_request *request, struct bb_block_plain *plain)
 {
@@ -241,17 +243,6 @@ BB_BLOCK_INLINE bool bb_block_fits(const struct bb_block_check check,
     request->status = status;
     *plain = (struct bb_block_plain){first, bytes, segment->data};
     return true;
-}
-
-/* Whether a request may go to the device: op, range, segments, memory. On success request->count is
- * the number of blocks and the status -EINPROGRESS. */
-static inline int bb_block_refuse(struct bb_block *block, struct bb_block_request *request)
-{
-    struct bb_block_plain plain;
-    if (request->shape == BB_BLOCK_PLAIN(BB_BLOCK_READ) &&
-        bb_block_fits(bb_block_check(block, BB_BLOCK_READ), request, &plain))
-        return 0;
-    return bb_block_refuse_slowly(block, request);
 }
 
 /* The device has `count` more requests. Once for a batch; not of drivers with pending(). */
