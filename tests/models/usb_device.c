@@ -563,6 +563,16 @@ static enum usb_answer misbehave(struct usb_model *device, struct usb_pipe *pipe
     }
 }
 
+/* Whether a script made this another transaction than it would have been. */
+static bool spoiled(const struct usb_token *token, enum usb_fault_kind kind, enum usb_answer answer)
+{
+    if (kind == USB_FAULT_LOST_ACK)
+        return answer != USB_NAK && answer != USB_STALL;
+    if (kind == USB_FAULT_SHORT)
+        return token->kind == USB_IN && token->endpoint;
+    return kind != USB_GOOD;
+}
+
 enum usb_answer usb_model_transact(struct usb_model *device, struct usb_token *token)
 {
     struct usb_pipe *pipe = &device->pipes[token->kind == USB_IN][token->endpoint & 15];
@@ -580,5 +590,6 @@ enum usb_answer usb_model_transact(struct usb_model *device, struct usb_token *t
         (token->endpoint ? pipe : &device->pipes[0][0])->count++;
         device->transactions++;
     }
+    device->applied += spoiled(token, kind, answer);
     return answer;
 }

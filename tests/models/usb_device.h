@@ -170,6 +170,7 @@ struct usb_model {
     bool remote_wakeup;
     uint32_t transactions; /* not NAKed, of all endpoints */
     uint32_t resets, requests, stalls, dropped /* by toggle */;
+    uint32_t applied; /* transactions that a script spoiled; one that it left as it was is none */
     struct usb_pipe pipes[2][USB_MODEL_ENDPOINTS]; /* OUT, IN; number 0: the control endpoint */
 
     /* A hub's ports, or NULL. */
