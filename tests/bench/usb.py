@@ -13,7 +13,7 @@ sys.path.insert(0, str(ROOT / "tools"))
 from busbarlib import bench, build  # noqa: E402
 
 REACH = 1.10  # of the loop by hand
-HELD = {"gcc": 1.10, "clang": 1.25}
+HELD = {"gcc": 1.10, "clang": 1.12}
 
 
 def main():
