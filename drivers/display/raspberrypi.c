@@ -95,6 +95,8 @@ static int set_mode(struct raspberrypi *raspberrypi, uint32_t width, uint32_t he
         .order = RGB,
         .buffer = {ALIGNMENT},
     };
+    /* The firmware frees what is shown, and a handler of an interrupt may print meanwhile. */
+    display->width = display->height = 0;
     int error = ask(raspberrypi, &mode);
     if (error)
         return bb_fail(device, "frame buffer", error);
@@ -106,10 +108,10 @@ static int set_mode(struct raspberrypi *raspberrypi, uint32_t width, uint32_t he
     if (!memory)
         return bb_fail(device, "frame buffer: mapping it", -ENXIO);
     display->memory = (uint8_t *)memory;
-    display->width = raspberrypi->width = mode.physical[0];
-    display->height = raspberrypi->height = mode.physical[1];
     display->stride = mode.pitch;
     display->format = mode.order == RGB ? BB_DISPLAY_XBGR8888 : BB_DISPLAY_XRGB8888;
+    display->height = raspberrypi->height = mode.physical[1];
+    display->width = raspberrypi->width = mode.physical[0];
     return 0;
 }
 
@@ -119,9 +121,8 @@ static int raspberrypi_set_mode(struct bb_display *display, uint32_t width, uint
     uint32_t old_width = raspberrypi->width, old_height = raspberrypi->height;
 
     int error = set_mode(raspberrypi, width, height);
-    /* The firmware may have freed the buffer that was shown. */
-    if (error && set_mode(raspberrypi, old_width, old_height))
-        display->width = display->height = 0;
+    if (error) /* where the old one fails too, nothing is shown: 0 by 0 */
+        (void)set_mode(raspberrypi, old_width, old_height);
     return error;
 }
 

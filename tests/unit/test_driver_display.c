@@ -82,6 +82,44 @@ static void test_modes(void **state)
     assert_int_equal(pi.mailbox.display.blank, 1);
 }
 
+static struct {
+    struct world_event event;
+    struct bb_display *display;
+    unsigned runs;
+} meanwhile;
+
+/* What an interrupt handler may do while the firmware makes a mode: it prints. */
+static void print_meanwhile(void *context)
+{
+    (void)context;
+    meanwhile.runs++;
+    assert_int_equal(meanwhile.display->width, 0);
+    assert_int_equal(meanwhile.display->height, 0);
+    uintptr_t masked = bb_arch_irq_save();
+    bb_console_printf(NULL, "meanwhile\n");
+    bb_arch_irq_restore(masked);
+}
+
+/* The firmware may free the memory at any moment of the call: until it has answered, nobody draws.
+ */
+static void test_nobody_draws_meanwhile(void **state)
+{
+    (void)state;
+    struct bb_display *display = start(NULL);
+    bb_console_printf(NULL, "before\n");
+    bb_sleep(50 * BB_MSEC);
+    meanwhile.display = display;
+    meanwhile.event.run = print_meanwhile;
+    for (unsigned i = 0; i < 2; i++) {
+        world_at(&meanwhile.event, world_now() + pi.mailbox.latency / 2);
+        assert_int_equal(bb_display_set_mode(display, 800, i ? 480 : 600), 0);
+        assert_int_equal(meanwhile.runs, i + 1);
+        assert_true(display->width == 800 && display->height == (i ? 480u : 600u));
+    }
+    bb_console_printf(NULL, "after\n");
+    bb_sleep(50 * BB_MSEC);
+}
+
 static const struct {
     enum vc_display_lie lie;
     int error;
@@ -205,6 +243,7 @@ int main(void)
         cmocka_unit_test(test_no_panel),
         cmocka_unit_test(test_other_order),
         cmocka_unit_test(test_modes),
+        cmocka_unit_test(test_nobody_draws_meanwhile),
         cmocka_unit_test(test_lies),
         cmocka_unit_test(test_lies_later),
         cmocka_unit_test(test_blank_lies),
