@@ -108,10 +108,13 @@ class Made(Folder):
 
     def test_what_stands_on_it(self):
         disk, archive = self.make(append="log=debug")
-        kernel, tree, cmdline = card.take_off(manifest.load_platform("raspi3b"), str(disk))
-        self.assertEqual(kernel.read_bytes(), self.kernel.read_bytes())
-        self.assertEqual(tree.read_bytes()[:4].hex(), "d00dfeed")
-        self.assertEqual(cmdline, "log=debug")
+        start = card.take_off(manifest.load_platform("raspi3b"), str(disk))
+        self.assertEqual(start.kernel.read_bytes(), self.kernel.read_bytes())
+        self.assertEqual(start.tree.read_bytes()[:4].hex(), "d00dfeed")
+        self.assertEqual(start.cmdline, "log=debug")
+        folder = start.folder
+        del start
+        self.assertFalse(folder.exists())  # what was copied goes with who asked for it
         with tarfile.open(archive) as held:
             names = held.getnames()
             config = held.extractfile("config.txt").read().decode()

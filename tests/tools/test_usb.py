@@ -137,6 +137,30 @@ class Attached(Folder):
                              ["usb-tablet,id=tablet0,port=1"])
             self.assertNotIn("-device", self.argv("virt-arm64", screen=True))
 
+    def test_who_sits_at_a_terminal_has_a_keyboard(self):
+        def equipped(platform="raspi3b", **options):
+            return [each.kind for each in run.equip(run.Machine(platform, **options)).usb]
+        heard = io.StringIO()
+        with contextlib.redirect_stderr(heard):
+            self.assertEqual(equipped(), ["keyboard"])
+        self.assertRegex(heard.getvalue(), r"\Abusbar: a USB keyboard is plugged in; .*\n\Z")
+        self.assertEqual(equipped(usb=[usb.plug("mouse")]), ["mouse"])
+        self.assertEqual(equipped(usb=[usb.plug("none")]), ["none"])
+        self.assertEqual(equipped(screen=True), [])  # it brings its own
+        self.assertEqual(equipped("virt-arm64"), [])
+        self.assertEqual(equipped("host"), [])
+        self.assertEqual(self.plugged("none")[1], [])
+        self.assertEqual(self.plugged("none", "mouse")[1], ["usb-mouse,id=mouse0,port=1"])
+
+    def test_only_at_a_terminal(self):
+        for steps, terminal, calls in (([], True, 1), ([], False, 0), ([("send", "a")], True, 0)):
+            with mock.patch.object(run.os, "isatty", lambda _, answer=terminal: answer), \
+                    mock.patch.object(run, "equip", side_effect=lambda machine: machine) as equip, \
+                    mock.patch.object(run, "make", side_effect=BusbarError("far enough")), \
+                    self.assertRaisesRegex(BusbarError, "far enough"):
+                run.run(run.Machine(), steps, None)
+            self.assertEqual(equip.call_count, calls)
+
     def test_no_window_here(self):
         def listed(*kinds):
             done = subprocess.CompletedProcess([], 0, "Available:\nnone\n" + "\n".join(kinds), "")

@@ -1,27 +1,42 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """`busbar run --card`: what a board's firmware does with a card of `busbar image`, for QEMU has none."""
-import hashlib
+import shutil
+import tempfile
+import weakref
+from pathlib import Path
 
-from . import BUILD, BusbarError, common, media, peripherals, setup
+from . import BusbarError, common, media, peripherals, setup
+
+
+class Start:
+    """What firmware takes off a card: the program, the tree or None, and the command line. The first
+    two are copies, in a folder that goes with this object."""
+
+    def __init__(self):
+        self.folder = Path(tempfile.mkdtemp(prefix="busbar-card"))
+        weakref.finalize(self, shutil.rmtree, self.folder, ignore_errors=True)
+        self.kernel = self.tree = None
+        self.cmdline = ""
 
 
 def take_off(platform, card):
-    """What firmware takes off a card: copies of the program and the tree (None: there is none) and
-    the command line."""
     image = platform.image
     if not image:
         raise BusbarError(f"--card: {common.relative(platform.path)} has no [image] table")
     card = peripherals.existing("--card", card)
     setup.ensure(platform, disks=True, verbose=common.verbose)
-    folder = BUILD / "cards" / hashlib.sha256(str(card).encode()).hexdigest()[:12]
-    folder.mkdir(parents=True, exist_ok=True)
-    wanted = [image.kernel, image.tree, "cmdline.txt" if image.config else ""]
-    found = {}
-    for name in filter(None, wanted):
-        if not media.copy_out(card, name, folder / name):
+    start = Start()
+
+    def copy(name):
+        path = start.folder / name
+        if not media.copy_out(card, name, path):
             raise BusbarError(f"--card {card}: no file {name} on a FAT in its first partition; "
                               f"tools/busbar image {platform.name} makes such a card")
-        found[name] = folder / name
-    cmdline = found.get("cmdline.txt")
-    text = cmdline.read_text(encoding="utf-8", errors="replace") if cmdline else ""
-    return found[image.kernel], found.get(image.tree), text.partition("\n")[0].strip()
+        return path
+    start.kernel = copy(image.kernel)
+    if image.tree:
+        start.tree = copy(image.tree)
+    if image.config:
+        text = copy("cmdline.txt").read_text(encoding="utf-8", errors="replace")
+        start.cmdline = text.partition("\n")[0].strip()
+    return start

@@ -194,8 +194,9 @@ def make_parser():
                          help="a card of 'tools/busbar image': its program, its device tree and its "
                               "command line, and the card as a disk")
     command.add_argument("--usb", action="append", default=[], metavar="KIND[:FILE]", type=usb.plug,
-                         help="plug in keyboard, mouse, tablet, storage:FILE, serial[:SOCKET], net or "
-                              "hub; several share a hub, and what follows a hub is plugged into it")
+                         help="plug in keyboard, mouse, tablet, storage:FILE, serial[:SOCKET], net, "
+                              "hub or none; several share a hub, and what follows a hub is plugged "
+                              "into it; without any, who sits at a terminal gets a keyboard")
     command.add_argument("--net", action="store_true",
                          help="a network card on a network of its own, with a way to the outside")
     command.add_argument("--forward", action="append", default=[], metavar="HOST:GUEST",

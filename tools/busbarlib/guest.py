@@ -25,7 +25,7 @@ class Guest:
 
     def __init__(self, machine, image=None, extra=(), timeout=120):
         machine = replace(machine, extra=[*machine.extra, *extra])
-        prepared = run.prepare(machine, image or run.make(machine), True)
+        self._prepared = prepared = run.prepare(machine, image or run.make(machine), True)
         self._folder = tempfile.TemporaryDirectory(prefix="busbar")
         path = Path(self._folder.name) / "qmp"
         self._annotator = symbols.Annotator(prepared.elf)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from . import (BusbarError, build, card, common, desk, manifest, peripherals, setup, symbols,
-               terminal, tree)
+               terminal, tree, usb)
 from .expect import Dialogue, Program, describe
 from .qmp import Qmp, QmpError
 
@@ -49,6 +49,7 @@ class Prepared:
     elf: Path
     on_pty: bool
     forwards: list = field(default_factory=list)  # with the ports that they really have
+    start: card.Start | None = None  # its files are there as long as this object
 
     def announce(self):
         for forward in self.forwards:
@@ -70,10 +71,10 @@ def serial_arguments(consoles, dtb):
 
 
 def make(machine):
-    """Set up and build; the image's path."""
+    """Set up and build; the image's path, None where a card brings the program."""
     platform = manifest.load_platform(machine.platform)
     if machine.card:
-        return card.take_off(platform, machine.card)[0]
+        return None
     manifest.load_app(machine.app)
     setup.ensure(platform, compiler=machine.compiler, verbose=common.verbose)
     find_tree(platform, machine.dtb)  # refuse what cannot run before the long build
@@ -87,13 +88,15 @@ def reports_status(platform):
 
 
 def prepare(machine, image, unattended):
-    """The command line that runs an image."""
+    """The command line that runs an image, or what is on the machine's card."""
     platform = manifest.load_platform(machine.platform)
+    start = None
     if machine.card:
-        _, found, cmdline = card.take_off(platform, machine.card)
+        start = card.take_off(platform, machine.card)
+        image = start.kernel
         machine = replace(machine, disks=[machine.card, *machine.disks],
-                          dtb=machine.dtb or (found and str(found)),
-                          append=" ".join(filter(None, [cmdline, machine.append])))
+                          dtb=machine.dtb or (start.tree and str(start.tree)),
+                          append=" ".join(filter(None, [start.cmdline, machine.append])))
     if platform.arch == "host":
         for option, value in (("--dtb", machine.dtb), ("--smp", machine.smp),
                               ("--memory", machine.memory), ("machine", machine.options),
@@ -130,7 +133,7 @@ def prepare(machine, image, unattended):
     if unattended and not machine.reboot:
         argv += ["-no-reboot"]
     argv = [str(word) for word in argv + machine.extra]
-    return Prepared(argv, build.elf_of(image), False, forwards)
+    return Prepared(argv, build.elf_of(image), False, forwards, start)
 
 
 class Camera:
@@ -223,10 +226,21 @@ def unexpected_panic(text, steps):
     return None
 
 
+def equip(machine):
+    """Somebody sits at it: where nothing was said about USB, a keyboard is plugged in."""
+    qemu = manifest.load_platform(machine.platform).qemu
+    if machine.usb or machine.screen or not (qemu and qemu.usb_ports):
+        return machine
+    common.note("a USB keyboard is plugged in; --usb plugs in what you like, --usb none nothing")
+    return replace(machine, usb=[usb.Plug("keyboard")])
+
+
 def run(machine, steps, timeout, screenshot=None):
     """The command: interactive without steps, else play them. Answers the exit status."""
     if screenshot and manifest.load_platform(machine.platform).arch == "host":
         raise BusbarError(f"--screenshot: {machine.platform} has no screen; leave it out")
+    if not steps and os.isatty(0):
+        machine = equip(machine)
     with Camera(screenshot) if screenshot else contextlib.nullcontext() as camera:
         prepared = prepare(machine, make(machine), bool(steps))
         prepared.argv += camera.arguments if camera else []

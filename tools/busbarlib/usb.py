@@ -36,9 +36,9 @@ class Plug:
 
 
 def plug(text):
-    """`keyboard`, `storage:FILE`, `serial:SOCKET`."""
+    """`keyboard`, `storage:FILE`, `serial:SOCKET`; `none` plugs in nothing, not even what `run` would."""
     kind, colon, file = text.partition(":")
-    if kind not in MODELS:
+    if kind not in MODELS and kind != "none":
         near = manifest_file.nearest(kind, MODELS) or f"; there are {', '.join(MODELS)}"
         raise argparse.ArgumentTypeError(f"no kind of USB device '{kind}'{near}")
     if kind == "storage" and not file:
@@ -54,6 +54,8 @@ def nested(plugs):
     """The devices of the root's ports: what follows a hub is that hub's."""
     top = group = []
     for each in plugs:
+        if each.kind == "none":
+            continue
         each = Plug(each.kind, each.file)
         group.append(each)
         if each.kind == "hub":
