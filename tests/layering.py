@@ -6,7 +6,8 @@ Reads every #include of the sources, and every symbol of debug builds of all pla
 says what breaks a rule:
   - a file includes headers of its own layer or a lower one, and private ones of its own alone;
   - libfdt is used in core/fdt.c and nowhere else;
-  - a driver has no conditional compilation, no heap and no file-scope mutable state;
+  - a driver, headers beside it included, has no conditional compilation but a header's guard, no
+    heap and no file-scope mutable state;
   - an object calls its own layer or a lower one, and a driver never another driver;
   - every external symbol begins with bb_, or is the C runtime's, or is what a module's library
     wants of it. The library's own are its authors' matter.
@@ -37,6 +38,10 @@ RUNTIME = {"_start", "main", "memcpy", "memmove", "memset", "memcmp", "memchr", 
 # Core calls these by name, and the application or the build supplies them.
 SUPPLIED = {"bb_main", "bb_drivers", "bb_driver_count", "bb_early_console", "bb_platform_nodes"}
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.MULTILINE)
+# What a header begins with; a variable outside of functions, which begin with `static` as well.
+GUARD = re.compile(r"^#ifndef (\w+)\n#define \1\n", re.MULTILINE)
+VARIABLE = re.compile(r"^static (?!inline\b|const\b)(?![^;={]*\()(?![^;={]*\bconst\b[^;={]*[;={])"
+                      r"[^;={]*[;={]", re.MULTILINE)
 
 faults = []
 
@@ -94,6 +99,19 @@ def check_include(path, layer, quoted, name):
             fault(path, f"includes {owner}, private to {owner.parts[0]}")
 
 
+def driver_faults(text):
+    """What no driver's file does; the objects show mutable state too, where they are built."""
+    said = []
+    text = GUARD.sub("", text, 1)
+    if re.search(r"^\s*#\s*(if|ifdef|ifndef|elif)\b", text, re.MULTILINE):
+        said.append("has conditional compilation")
+    if re.search(r"\b(malloc|calloc|realloc|free)\s*\(", text):
+        said.append("uses a heap")
+    if VARIABLE.search(text):
+        said.append("has file-scope mutable state")
+    return said
+
+
 def check_includes():
     for path in sources():
         text = (ROOT / path).read_text(encoding="utf-8")
@@ -103,11 +121,9 @@ def check_includes():
             layer = layer_of(path)
         for bracket, name in INCLUDE.findall(text):
             check_include(path, layer, bracket == '"', name)
-        if path.parts[0] == "drivers" and path.suffix == ".c":
-            if re.search(r"^\s*#\s*(if|ifdef|ifndef|elif)\b", text, re.MULTILINE):
-                fault(path, "has conditional compilation")
-            if re.search(r"\b(malloc|calloc|realloc|free)\s*\(", text):
-                fault(path, "uses a heap")
+        if path.parts[0] == "drivers" and path.suffix in (".c", ".h"):
+            for said in driver_faults(text):
+                fault(path, said)
 
 
 def symbols(obj):
