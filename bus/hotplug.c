@@ -41,8 +41,9 @@ static void give_back(struct bb_slot *slot)
 }
 
 /* Those whose last handle was put meanwhile are free now. */
-static void collect(struct bb_slots *slots)
+bool bb_slots_collect(struct bb_slots *slots)
 {
+    bool any = false;
     for (struct bb_slot **link = &slots->leaving; *link;) {
         struct bb_slot *slot = *link;
         if (is_held(slot)) {
@@ -51,12 +52,14 @@ static void collect(struct bb_slots *slots)
         }
         *link = slot->next;
         give_back(slot);
+        any = true;
     }
+    return any;
 }
 
 struct bb_slot *bb_slot_take(struct bb_slots *slots)
 {
-    collect(slots);
+    (void)bb_slots_collect(slots);
     struct bb_slot *slot = slots->free;
     if (!slot)
         return NULL;
@@ -119,9 +122,7 @@ int bb_slot_release(struct bb_slot *slot)
         if (node == slot->node)
             slot->node = NULL;
     }
-    if (is_held(slot))
-        push(&slot->slots->leaving, slot);
-    else
-        give_back(slot);
+    push(&slot->slots->leaving, slot);
+    (void)bb_slots_collect(slot->slots);
     return 0;
 }

@@ -335,6 +335,8 @@ static void leave(struct bb_block *block)
 {
     struct bb_device *device = block->face.device;
     bb_timer_event_cancel(&block->watchdog);
+    if (block->gone)
+        block->gone(block);
     if (device->node->alias == block->name) {
         device->node->alias = NULL; /* a failed device's memory is used again */
         device->name = device->node->name;

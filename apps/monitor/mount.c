@@ -12,6 +12,10 @@ static int run(int argc, char **argv)
         return block ? bb_file_mount(block, argc == 3 ? argv[2] : NULL, 0) : -ENODEV;
     }
     for (unsigned i = 0; bb_file_space(i, &space); i++) {
+        if (space.gone) {
+            say("%-12s gone: its disk was pulled out; `umount %s`\n", space.name, space.name);
+            continue;
+        }
         say("%-12s %-8s on %-10s %s ", space.name, space.type, space.block->face.device->name,
             space.read_only ? "read-only" : "read, write");
         say_size(space.free);

@@ -37,16 +37,14 @@ static void say_class(unsigned class, unsigned subclass, unsigned protocol)
 
 static void say_drivers(const struct bb_usb_device *device)
 {
-    bool any = false;
     for (unsigned i = 0; i < device->interface_count; i++) {
         const struct bb_node *node = device->interfaces[i].node;
         if (!node)
             continue;
-        const char *name = node->state == BB_NODE_RUNNING ? node->driver->name : NULL;
-        say("%s%s", any ? ", " : " ", name ? name : class_name(device->interfaces[i].class));
-        if (!name)
-            say(" without driver");
-        any = true;
+        if (node->state == BB_NODE_RUNNING)
+            say(", %s", node->driver->name);
+        else
+            say(", class %s, no driver", class_name(device->interfaces[i].class));
     }
 }
 
@@ -72,7 +70,7 @@ static void say_device(const struct bb_usb_device *device)
         return;
     }
     say_strings(device);
-    say(", %s, address %u, %u mA%s,", speeds[device->speed], device->address, device->power,
+    say(", %s, address %u, %u mA%s", speeds[device->speed], device->address, device->power,
         device->self_powered ? " and its own supply" : "");
     say_drivers(device);
     say("\n");
@@ -245,6 +243,11 @@ static int show(struct bb_usb_device *device)
     return 0;
 }
 
+static void format_ids(const struct bb_usb_device *device, char *text, size_t size)
+{
+    (void)bb_format(text, size, "%04x:%04x", device->vendor, device->product);
+}
+
 /* By the path of its node or an interface's, by address, or as vendor:product. */
 static struct bb_usb_device *find(const char *text)
 {
@@ -255,7 +258,7 @@ static struct bb_usb_device *find(const char *text)
     bool number = parse_number(text, 127, &address);
     for (struct bb_usb_device *at = bb_usb_next(NULL); at; at = bb_usb_next(at)) {
         char ids[10];
-        (void)bb_format(ids, sizeof(ids), "%04x:%04x", at->vendor, at->product);
+        format_ids(at, ids, sizeof(ids));
         if (strcmp(ids, text) == 0 || (number && at->address == address))
             return at;
     }
@@ -276,7 +279,7 @@ static bool complete(size_t index, char *word, size_t size)
 {
     for (struct bb_usb_device *at = bb_usb_next(NULL); at; at = bb_usb_next(at))
         if (index-- == 0) {
-            (void)bb_format(word, size, "%04x:%04x", at->vendor, at->product);
+            format_ids(at, word, size);
             return true;
         }
     return false;

@@ -154,9 +154,15 @@ static int let_go(struct bb_usb *usb)
     struct bb_usb_device **at = &host->devices;
     const struct bb_usb_host_ops *ops = &BB_BOUND_USB_HOST;
     bool was_here = usb->device.configuration;
+    char path[120];
+    path[0] = '\0';
+    if (usb->device.node)
+        (void)bb_node_path(usb->device.node, path, sizeof(path));
     int error = bb_slot_release(usb->slot);
     if (error)
         return error;
+    if (*path)
+        bb_print(BB_INFO, "%s: unplugged", path);
     bb_usb_leave_translator(&usb->device);
     for (unsigned i = 0; host->started && ops->forget && i < usb->device.interface_count; i++)
         for (unsigned j = 0; j < usb->device.interfaces[i].endpoint_count; j++)

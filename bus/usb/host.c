@@ -84,6 +84,8 @@ static void run(struct bb_work *work)
 {
     struct bb_usb_host *host = bb_container_of(work, struct bb_usb_host, work);
     unsigned rounds = 0;
+    if (bb_slots_collect(&host->slots))
+        bb_usb_ports_feed(host);
     while (rounds < ROUNDS && run_once(host, bb_time()))
         rounds++;
     if (rounds == ROUNDS)
@@ -93,6 +95,8 @@ static void run(struct bb_work *work)
     if (host->bind_at == BB_FOREVER && bb_usb_has_binding(host))
         bb_work_queue(&host->binding);
     uint64_t due = next_due(host);
+    if (host->slots.leaving && due == BB_FOREVER)
+        due = bb_time() + BB_SEC; /* nobody says when the last handle is put */
     if (due == BB_FOREVER)
         bb_timer_event_cancel(&host->ports_due);
     else

@@ -125,6 +125,7 @@ struct bb_block {
     bool hung;      /* it had to be reset, and has completed nothing since */
     void *bounces;  /* buffers of the calls that wait, free ones */
     struct bb_node *partitions;
+    void (*gone)(struct bb_block *block); /* of who holds its face: the device goes */
 };
 
 struct bb_block_ops {

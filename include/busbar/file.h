@@ -52,6 +52,7 @@ struct bb_file_space {
     struct bb_block *block;
     uint64_t total, free; /* bytes */
     bool read_only;
+    bool gone; /* its device was pulled out: unmount it; `total` and `free` are 0 */
 };
 
 /* ---- Mounts ---- */
@@ -82,7 +83,8 @@ static inline int bb_file_mount(struct bb_block *block, const char *name, unsign
 }
 
 /* Writes what is not yet written, and gives the name back even if that fails. -EBUSY while a file
- * is open. */
+ * is open. Of a device that is gone nothing more can be written: 0, and the log says what is lost.
+ */
 int bb_file_unmount(const char *name);
 /* Everything written so far is on the medium. */
 int bb_file_sync(const char *name);

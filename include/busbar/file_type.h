@@ -17,6 +17,7 @@ struct bb_mount {
     void *bounce;    /* one block of the device */
     uint64_t budget; /* bytes that the call at work may still move */
     bool read_only;
+    bool unwritten; /* something was to be written since the device was last flushed */
     bool used;
     char name[32];
 };

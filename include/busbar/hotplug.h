@@ -36,6 +36,9 @@ struct bb_slots {
  */
 int bb_slots_make(struct bb_device *owner, const char *what, unsigned count, size_t size,
                   struct bb_slots *slots);
+/* Frees those whose last handle was put since they were given back, as take and release do;
+ * whether there were any. */
+bool bb_slots_collect(struct bb_slots *slots);
 /* An empty slot, or NULL when every one is taken or waits for a handle to be put. */
 struct bb_slot *bb_slot_take(struct bb_slots *slots);
 /* Memory of the slot, zeroed; NULL when it is full. Lives until the release. */

@@ -72,10 +72,13 @@ int bb_mount_write(struct bb_mount *mount, uint64_t offset, const void *data, si
 {
     if (mount->read_only)
         return -EROFS;
+    mount->unwritten = true;
     return move(mount, offset, (char *)(uintptr_t)data, size, true);
 }
 
 int bb_mount_flush(struct bb_mount *mount)
 {
-    return mount->read_only ? 0 : bb_block_flush(mount->block);
+    int error = mount->read_only ? 0 : bb_block_flush(mount->block);
+    mount->unwritten = mount->unwritten && error;
+    return error;
 }

@@ -19,6 +19,11 @@ static bool is_mounted(const struct bb_mount *mount)
     return mount->used && mount->state;
 }
 
+static bool is_gone(const struct bb_mount *mount)
+{
+    return mount->block->face.device->removed;
+}
+
 static struct bb_mount *find(const char *name, size_t length)
 {
     for (size_t i = 0; i < MOUNTS; i++)
@@ -62,6 +67,8 @@ static int begin_at(const char *path, bool write, struct bb_mount **mount, const
             return -EINVAL;
         at += length;
     }
+    if (is_gone(*mount))
+        return -ENODEV;
     if (write && (*mount)->read_only)
         return -EROFS;
     return begin(*mount, 0);
@@ -69,9 +76,17 @@ static int begin_at(const char *path, bool write, struct bb_mount **mount, const
 
 /* ---- Mounts ---- */
 
+static void disk_gone(struct bb_block *block)
+{
+    for (size_t i = 0; i < MOUNTS; i++)
+        if (is_mounted(&mounts[i]) && mounts[i].block == block)
+            bb_print(BB_WARNING, "%s: its disk was pulled out", mounts[i].name);
+}
+
 static void forget(struct bb_mount *mount)
 {
     bb_file_free(mount->bounce);
+    mount->block->gone = NULL;
     bb_face_put(&mount->block->face);
     *mount = (struct bb_mount){0};
 }
@@ -118,6 +133,7 @@ int bb_file_mount_types(const struct bb_file_type *const *types, struct bb_block
     };
     memcpy(mount->name, name, strlen(name));
     bb_face_get(&block->face);
+    block->gone = disk_gone;
     int error = mount->bounce ? begin(mount, 0) : -ENOMEM;
     if (!error) {
         error = recognise(mount, types);
@@ -147,6 +163,11 @@ int bb_file_unmount(const char *name)
     if (error)
         return error;
     error = mount->type->unmount(mount);
+    if (is_gone(mount)) {
+        error = 0;
+        if (mount->unwritten)
+            bb_print(BB_WARNING, "%s: what was not yet written to its disk is lost", name);
+    }
     forget(mount);
     return end(error);
 }
@@ -169,8 +190,9 @@ bool bb_file_space(unsigned index, struct bb_file_space *space)
         *space = (struct bb_file_space){.type = mount->type->name,
                                         .name = mount->name,
                                         .block = mount->block,
-                                        .read_only = mount->read_only};
-        if (begin(mount, 0) == 0)
+                                        .read_only = mount->read_only,
+                                        .gone = is_gone(mount)};
+        if (!space->gone && begin(mount, 0) == 0)
             (void)end(mount->type->space(mount, &space->total, &space->free));
         return true;
     }

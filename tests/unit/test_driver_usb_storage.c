@@ -369,6 +369,7 @@ static void test_unplug_in_flight(void **state)
     (void)state;
     struct bb_block *disk = prepare(BB_USB_HIGH, 512);
     struct bb_block_segment segment = {memory, 32768};
+    uint64_t taken = soft_host.host->slots.taken;
     bb_face_get(&disk->face);
     for (unsigned i = 0; i < 8; i++) {
         requests[i] =
@@ -388,7 +389,11 @@ static void test_unplug_in_flight(void **state)
     assert_ptr_not_equal(other, disk); /* the slot is not used while somebody holds it */
     reads_well(other);
     assert_int_equal(bb_block_read(disk, 0, 1, memory), -ENODEV);
+    assert_int_equal(soft_host.host->slots.taken, taken + 1);
+    assert_int_equal(logged("unplugged"), 1);
     bb_face_put(&disk->face);
+    bb_sleep(2 * BB_SEC); /* nobody plugs in anything: the slot is free all the same */
+    assert_int_equal(soft_host.host->slots.taken, taken);
 }
 
 /* Taken out by hand, with the stick still there. */

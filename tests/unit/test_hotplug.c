@@ -241,6 +241,9 @@ static void test_several_devices_in_a_slot(void **state)
     assert_null(bb_node_find("/bus/thing0"));
     assert_int_equal(slots.taken, 1);
     bb_face_put(&held->face);
+    assert_true(bb_slots_collect(&slots));
+    assert_false(bb_slots_collect(&slots));
+    assert_int_equal(slots.taken, 0);
     assert_ptr_equal(bb_slot_take(&slots), slot);
 }
 

@@ -168,6 +168,45 @@ static void test_early_looks(void **state)
     clean_up();
 }
 
+/* Its disk is pulled out: unmounting says what is lost, and is done with it. */
+static void test_pulled_out(void **state)
+{
+    (void)state;
+    struct bb_file_space space;
+    struct bb_file *file = NULL, *other;
+    static const uint8_t data[3000];
+    for (unsigned writing = 0; writing < 2; writing++) {
+        strcpy(folder + strlen(folder) - 6, "XXXXXX");
+        make("-F 16", 32, 512);
+        mount();
+        put("d:/safe", 3000, 1, 3000);
+        assert_true(bb_file_space(0, &space));
+        assert_false(space.gone);
+        assert_int_not_equal(space.free, 0);
+        if (writing) {
+            assert_int_equal(bb_file_open("d:/lost", BB_FILE_WRITE | BB_FILE_CREATE, &file), 0);
+            assert_int_equal(bb_file_write(file, data, sizeof(data)), sizeof(data));
+        }
+        image_pull(&image);
+        assert_int_equal(logged("d: its disk was pulled out"), 1 + writing);
+        assert_true(bb_file_space(0, &space));
+        assert_true(space.gone);
+        assert_int_equal(space.free, 0);
+        assert_int_equal(space.total, 0);
+        assert_int_equal(bb_file_open("d:/safe", BB_FILE_READ, &other), -ENODEV);
+        if (writing) {
+            assert_int_equal(bb_file_unmount("d"), -EBUSY);
+            assert_int_equal(bb_file_close(file), -ENODEV);
+        }
+        assert_int_equal(image.device.handles, 1);
+        assert_int_equal(bb_file_unmount("d"), 0);
+        assert_int_equal(logged("d: what was not yet written to its disk is lost"), writing);
+        assert_int_equal(image.device.handles, 0);
+        assert_false(bb_file_space(0, &space));
+        clean_up();
+    }
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -179,6 +218,7 @@ int main(void)
         cmocka_unit_test(test_failing_close),
         cmocka_unit_test(test_sync_of_open_files),
         cmocka_unit_test(test_early_looks),
+        cmocka_unit_test(test_pulled_out),
     };
     return run_apart(tests, BB_ARRAY_SIZE(tests));
 }

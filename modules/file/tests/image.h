@@ -96,6 +96,15 @@ static void image_start(struct image *image, uint8_t *bytes, size_t size, uint32
     image->block.face.device = &image->device;
 }
 
+/* As a device that somebody holds is once it was pulled out. */
+static inline void image_pull(struct image *image)
+{
+    image->device.removed = true;
+    image->block.face.ops = bb_class_block.removed;
+    if (image->block.gone)
+        image->block.gone(&image->block);
+}
+
 /* Runs a command of the host; its exit status. */
 static int BB_PRINTF(1, 2) host(const char *format, ...)
 {
