@@ -96,6 +96,13 @@ class Panics(unittest.TestCase):
         self.assertIsNone(run.unexpected_panic(self.TEXT, [("expect", "^panic: write")]))
         self.assertIsNone(run.unexpected_panic("no panic: at all\n", []))
 
+    def test_a_file_that_speaks_of_a_panic_is_none(self):
+        text = "busbar> cat disk0:/log\r\npanic: long ago\r\nmore\r\nbusbar> "
+        self.assertIsNone(run.unexpected_panic(text, []))
+        self.assertIn("long ago", run.unexpected_panic(text.replace("busbar> ", ""), []))
+        again = self.TEXT + "build id 12ab\r\n\r\nbusbar> "  # it panicked, and started again
+        self.assertIn("panic: write to", run.unexpected_panic(again, []))
+
 
 class Arguments(unittest.TestCase):
     def appended(self, **options):
@@ -121,8 +128,10 @@ class Attached(Folder):
             f"if=none,id=disk1,format=qcow2,file={cow.resolve()}",
             f"if=none,id=disk0,format=raw,file={self.folder.resolve()}/a,,b.img"])
         self.assertIn("virtio-blk-device,drive=disk1", argv)
-        with self.assertRaisesRegex(BusbarError, "--disk nowhere.img: no such file"):
+        with self.assertRaisesRegex(BusbarError, "--disk nowhere.img: no such file; .*truncate"):
             self.argv(disks=["nowhere.img"])
+        with self.assertRaisesRegex(BusbarError, "nowhere.img: no such file"):
+            run.check(run.Machine("raspi3b", disks=["nowhere.img"]))
 
     def test_forwards(self):
         forwards = [peripherals.forward("0:80"), peripherals.forward("udp:0:7")]

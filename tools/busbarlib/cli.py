@@ -74,7 +74,8 @@ def command_run(options):
                           options.compiler, options.dtb, options.append, options.smp,
                           options.memory, disks=options.disk, net=options.net,
                           forwards=options.forward, card=options.card, usb=options.usb,
-                          screen=options.screen, initrd=options.initrd, extra=options.extra)
+                          screen=options.screen, initrd=options.initrd, extra=options.extra,
+                          reboot=options.reboot)
     return run.run(machine, getattr(options, "steps", []), options.timeout, options.screenshot)
 
 
@@ -207,6 +208,8 @@ def make_parser():
                          help="show the screen in a window, with a keyboard and a mouse to use there")
     command.add_argument("--screenshot", metavar="FILE",
                          help="write the screen as a PNG at the end, while the guest still runs")
+    command.add_argument("--reboot", action="store_true",
+                         help="go on after a reset, which else ends an unattended run")
     command.add_argument("--initrd", metavar="FILE", help="a file that is loaded beside the image")
     command.add_argument("--smp", type=positive, metavar="N", help="cores, where QEMU can choose")
     command.add_argument("--memory", metavar="M", help="memory, as in 256M, where QEMU can choose")

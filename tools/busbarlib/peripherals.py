@@ -61,7 +61,8 @@ def settle(forwards):
 def existing(option, name):
     path = Path(name).expanduser()
     if not path.is_file() and not path.is_block_device():
-        raise BusbarError(f"{option} {name}: no such file")
+        empty = f"; an empty one: truncate -s 64M {name}" if option == "--disk" else ""
+        raise BusbarError(f"{option} {name}: no such file{empty}")
     return path.resolve()
 
 

@@ -10,12 +10,13 @@ from pathlib import Path
 
 from . import (BusbarError, build, card, common, desk, manifest, peripherals, setup, symbols,
                terminal, tree, usb)
-from .expect import Dialogue, Program, describe
+from .expect import PROMPT, Dialogue, Program, describe
 from .qmp import Qmp, QmpError
 
 
 SEMIHOSTING = "node=busbar,semihosting"
 PANIC = re.compile(r"^\r*panic: .*", re.MULTILINE)
+AFTER_PANIC = re.compile(rf"^\r*(build id |{PROMPT})", re.MULTILINE)
 
 
 @dataclass
@@ -213,6 +214,8 @@ def unattended(prepared, steps, timeout, camera=None):
     failure = outcome.failure or unexpected_panic(dialogue.transcript.raw, steps)
     if failure:
         common.note(failure)
+        if "-no-reboot" in prepared.argv and outcome.status == 0:
+            common.note("a reset ends an unattended run; --reboot lets the machine start again")
         return 1
     return 0 if taken else 1
 
@@ -221,6 +224,9 @@ def unexpected_panic(text, steps):
     """One line about a panic that no --expect asked for, or None."""
     asked = [re.compile(pattern, re.MULTILINE) for kind, pattern in steps if kind == "expect"]
     for found in PANIC.finditer(text):
+        after = AFTER_PANIC.search(text, found.end())
+        if after and after[1] == PROMPT:
+            continue  # it printed some text, and went on
         if not any(pattern.search(found[0].strip()) for pattern in asked):
             return f"the guest ended with a {found[0].strip()}"
     return None
@@ -235,12 +241,23 @@ def equip(machine):
     return replace(machine, usb=[usb.Plug("keyboard")])
 
 
+def check(machine):
+    """Refuses what cannot be attached before a build that takes long."""
+    platform = manifest.load_platform(machine.platform)
+    if platform.arch == "host" or not platform.qemu:
+        prepare(machine, Path(platform.name), True)
+    else:
+        peripherals.arguments(machine, platform, peripherals.settle(machine.forwards))
+
+
 def run(machine, steps, timeout, screenshot=None):
     """The command: interactive without steps, else play them. Answers the exit status."""
     if screenshot and manifest.load_platform(machine.platform).arch == "host":
         raise BusbarError(f"--screenshot: {machine.platform} has no screen; leave it out")
     if not steps and os.isatty(0):
         machine = equip(machine)
+    if not machine.card:
+        check(machine)
     with Camera(screenshot) if screenshot else contextlib.nullcontext() as camera:
         prepared = prepare(machine, make(machine), bool(steps))
         prepared.argv += camera.arguments if camera else []
