@@ -29,6 +29,54 @@ BB_DRIVER(SUBSYSTEM, CHIP, .bus = &bb_mmio_bus, .match = BB_MATCH({"vendor,CHIP"
           .probe = CHIP_probe);
 """
 
+USB_DRIVER = """/* SPDX-License-Identifier: BSD-2-Clause */
+/* CHIP: what it is, and the class specification that its requests come from. */
+#include <busbar/SUBSYSTEM.h>
+#include <busbar/usb.h>
+
+struct CHIP {
+    struct bb_device device;
+    struct bb_SUBSYSTEM SUBSYSTEM;
+    struct bb_usb_interface *interface;
+    struct bb_usb_transfer transfer;
+};
+
+/* Must not wait. What the device sent is hostile: check lengths and counts before use. */
+static void CHIP_received(struct bb_usb_transfer *transfer)
+{
+    if (transfer->status) /* unplugged, cancelled, or an error: docs/usb.md says what then */
+        return;
+    (void)bb_usb_submit(transfer);
+}
+
+/* May wait, as bb_usb_control() does, and takes all the memory that the driver will ever need. */
+static int CHIP_probe(struct bb_device *device)
+{
+    struct CHIP *CHIP = bb_container_of(device, struct CHIP, device);
+    int error = bb_usb_claim(device, &CHIP->interface);
+    if (error)
+        return error;
+    struct bb_usb_endpoint *in = bb_usb_endpoint(CHIP->interface, BB_USB_BULK, BB_USB_IN);
+    if (!in)
+        return bb_fail(device, "endpoint", -ENOENT);
+    void *data = bb_usb_alloc(device, in->packet);
+    if (!data)
+        return -ENOMEM;
+    CHIP->transfer.endpoint = in;
+    CHIP->transfer.data = data;
+    CHIP->transfer.length = in->packet;
+    CHIP->transfer.timeout = BB_FOREVER;
+    CHIP->transfer.done = CHIP_received;
+    return bb_usb_submit(&CHIP->transfer);
+}
+
+/* The operations are in include/busbar/SUBSYSTEM.h: add those that the device has. */
+const struct bb_SUBSYSTEM_ops bb_ops_SUBSYSTEM_CHIP = {0};
+
+BB_DRIVER(SUBSYSTEM, CHIP, .bus = &bb_usb_bus, .hotplug = true,
+          .match = BB_MATCH({"usbif,classff.0.0"}), .probe = CHIP_probe);
+"""
+
 PLATFORM = """# SPDX-License-Identifier: BSD-2-Clause
 about = "NAME"
 arch = "aarch64"
@@ -77,7 +125,8 @@ def files(kind, name):
             known = ", ".join(sorted(path.name for path in (ROOT / "drivers").glob("*")
                                      if path.is_dir()))
             raise BusbarError(f"no subsystem '{subsystem}'; there are {known}")
-        text = fill(DRIVER, {"SUBSYSTEM": subsystem, "CHIP": chip})
+        template = USB_DRIVER if chip.startswith("usb_") else DRIVER
+        text = fill(template, {"SUBSYSTEM": subsystem, "CHIP": chip})
         return ({ROOT / f"drivers/{subsystem}/{chip}.c": text},
                 f'fill in compatible and operations, add "{name}" to drivers in a platform.toml, '
                 f"then: tools/busbar explain PLATFORM")

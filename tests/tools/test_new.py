@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""What `busbar new` writes compiles."""
+import pathlib
+import subprocess
+import sys
+import tempfile
+import unittest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tools"))
+
+from busbarlib import BusbarError, generate, new  # noqa: E402
+
+WARNINGS = ["-Wall", "-Wextra", "-Wshadow", "-Wconversion", "-Wmissing-prototypes",
+            "-Wno-missing-field-initializers", "-Werror"]
+
+
+class Drivers(unittest.TestCase):
+    def driver(self, name):
+        (path, text), = new.files("driver", name)[0].items()
+        self.assertEqual(path, ROOT / f"drivers/{name}.c")
+        with tempfile.TemporaryDirectory(prefix="busbar") as folder:
+            made = pathlib.Path(folder) / "busbar/bind.h"
+            made.parent.mkdir()
+            made.write_text(generate.bind_header({}), encoding="utf-8")
+            done = subprocess.run(["gcc", "-std=gnu17", "-fsyntax-only", "-DBB_ARCH_HOST=1",
+                                   "-DBB_DEBUG=1", *WARNINGS, f"-I{folder}",
+                                   f"-I{ROOT / 'include'}", "-x", "c", "-"],
+                                  input=text, capture_output=True, text=True, check=False)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return text
+
+    def test_a_driver_of_registers(self):
+        self.assertIn("bb_mmio_bus", self.driver("rtc/example"))
+
+    def test_drivers_of_usb_devices(self):
+        for subsystem in ("input", "block", "net", "console"):
+            text = self.driver(f"{subsystem}/usb_example")
+            self.assertIn(".bus = &bb_usb_bus, .hotplug = true", text)
+            self.assertNotIn("mmio", text)
+
+    def test_names_that_are_none(self):
+        for name in ("example", "rtc/Example", "nothing/example"):
+            with self.assertRaises(BusbarError):
+                new.files("driver", name)
+
+
+if __name__ == "__main__":
+    unittest.main()
