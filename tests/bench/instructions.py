@@ -5,8 +5,8 @@ counter of QEMU's Arm machines ticks once for each.
 
   - hello on virt-arm64, from the first instruction to power-off, with QEMU's full tree; also with a
     disk and a network card, and with none of the drivers of such;
-  - the monitor on raspi3b up to its prompt, screen and USB devices included, without the time that
-    it sleeps waiting for them;
+  - the monitor on raspi3b up to its main(), which prints the prompt and waits: screen and USB
+    devices included, without the time that it sleeps waiting for them;
   - what ten times the devices cost: 10,000 clocks bound and probed, against 1,000.
 
     python3 tests/bench/instructions.py
@@ -83,7 +83,7 @@ def main():
             wrong += not well
             name = "with " + " and ".join(plugged) if plugged else "with nothing plugged in"
             print(f"{'ok  ' if well else 'FAIL'} the monitor on raspi3b {name}, {compiler}: {to_main} "
-                  f"instructions to its prompt, below {limit}")
+                  f"instructions to main, below {limit}")
     large = str(ROOT / "tests/bench/large/platform.toml")
     with tempfile.TemporaryDirectory() as folder:
         costs = {count: ticks(large, "gcc", dtb=str(large_tree(Path(folder), count)))[0]

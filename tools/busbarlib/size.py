@@ -19,6 +19,7 @@ DRIVER_LINES = {"rtc/pl031": 80, "console/pl011": 160}
 MANIFEST_LINES = 20  # that are neither empty nor comments
 WEBPAGE_IMAGE = 256 * KIB
 PI_MONITOR_IMAGE = 192 * KIB  # without TCP/IP and file systems
+PI_MONITOR_IMAGE_HELD = {"clang": 224 * KIB}  # gcc reaches it
 # The machine with the drivers that the budget of hello was made for.
 BASIC = ROOT / "tests/bench/basic/platform.toml"
 MONITOR_ALONE = ROOT / "tests/bench/monitor_alone/app.toml"
@@ -167,7 +168,8 @@ def budgets(platform, app, measured, image):
     if platform.name == "virt-arm64" and app == "webpage":
         add("image of webpage", measured["image"], WEBPAGE_IMAGE, "bytes")
     if platform.name == "raspi3b" and app == MONITOR_ALONE.parent.name:
-        add("image of the monitor alone", measured["image"], PI_MONITOR_IMAGE, "bytes")
+        add("image of the monitor alone", measured["image"], PI_MONITOR_IMAGE, "bytes",
+            PI_MONITOR_IMAGE_HELD.get(image.parent.name.rpartition("-")[2]))
     return found
 
 
