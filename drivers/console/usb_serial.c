@@ -129,8 +129,9 @@ static void run_send(struct bb_work *work)
     uintptr_t state = bb_arch_irq_save();
     uint32_t waiting = serial->head - serial->tail, at = serial->tail % RING;
     bb_arch_irq_restore(state);
-    if (serial->sending || serial->stopped || !waiting)
-        return;
+    if (serial->sending || serial->stopped || serial->again.armed || serial->repair.queued ||
+        serial->repair.running || !waiting)
+        return; /* after a failure go_on() comes, whoever writes meanwhile */
     uint32_t count = waiting < CHUNK ? waiting : CHUNK;
     uint32_t first = count < RING - at ? count : RING - at;
     memcpy(serial->out.data, serial->ring + at, first);

@@ -296,6 +296,9 @@ static int run_script(void *context)
             return 99;
     }
     bool past = device.usb.socket && device.usb.transactions < script->at;
+    bool unplugs = script->kind == USB_FAULT_UNPLUG || script->kind == USB_FAULT_UNPLUG_AFTER;
+    if (!past && (!device.usb.applied || (unplugs && device.usb.socket)))
+        return 95;
     usb_unplug(&device.usb);
     bb_sleep(2 * BB_SEC);
     if (find(keyboard_driver) || soft_host.in_flight)

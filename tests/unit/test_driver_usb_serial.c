@@ -245,6 +245,54 @@ static void test_fails_for_ever(void **state)
     assert_int_equal(logged("its transfers fail"), 1);
 }
 
+/* Each line comes in the pause after a failure: it waits for the end of that. */
+static void test_writes_in_the_pause(void **state)
+{
+    (void)state;
+    struct bb_console *console = prepare(model_usb_ftdi_init, NULL);
+    usb_fault(&serial.usb, 0x02, 1, USB_FOR_EVER, USB_FAULT_SILENT);
+    for (unsigned i = 0; i < 100; i++) {
+        assert_int_equal(bb_console_write(console, "line\n", 5), 5);
+        bb_sleep(5 * BB_MSEC);
+    }
+    assert_true(serial.usb.applied > 3);
+    memset(serial.usb.faults, 0, sizeof serial.usb.faults);
+    bb_sleep(BB_SEC);
+    assert_int_equal(serial.sent_size, 500);
+    assert_int_equal(logged("its transfers fail"), 0);
+}
+
+struct writer {
+    struct bb_timer_event event;
+    struct bb_console *console;
+    unsigned lines;
+};
+
+static void write_line(struct bb_timer_event *event)
+{
+    struct writer *writer = bb_container_of(event, struct writer, event);
+    assert_int_equal(bb_console_write(writer->console, "line\n", 5), 5);
+    if (++writer->lines < 100)
+        bb_timer_event_at(event, bb_time() + 5 * BB_MSEC);
+    else
+        memset(serial.usb.faults, 0, sizeof serial.usb.faults);
+}
+
+/* The same while the driver waits for the end of a halt. */
+static void test_writes_in_the_repair(void **state)
+{
+    static struct writer writer = {.event = {.run = write_line}};
+    (void)state;
+    writer.console = prepare(model_usb_acm_init, NULL);
+    usb_fault(&serial.usb, 0x02, 1, 1, USB_FAULT_STALL);
+    usb_fault(&serial.usb, USB_CONTROL_PIPE, 2, USB_FOR_EVER, USB_FAULT_NAK);
+    bb_timer_event_at(&writer.event, bb_time());
+    bb_sleep(2 * BB_SEC);
+    assert_int_equal(writer.lines, 100);
+    assert_int_equal(serial.sent_size, 500);
+    assert_int_equal(logged("its transfers fail"), 0);
+}
+
 static void test_unplug(void **state)
 {
     (void)state;
@@ -294,6 +342,9 @@ static int run_script(void *context)
         bb_sleep(500 * BB_MSEC);
     }
     bool past = serial.usb.socket && serial.usb.transactions < script->at;
+    bool unplugs = script->kind == USB_FAULT_UNPLUG || script->kind == USB_FAULT_UNPLUG_AFTER;
+    if (!past && (!serial.usb.applied || (unplugs && serial.usb.socket)))
+        return 95;
     usb_unplug(&serial.usb);
     bb_sleep(2 * BB_SEC);
     if (find() || soft_host.in_flight)
@@ -386,13 +437,22 @@ static void test_acquisitions(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_ftdi),        cmocka_unit_test(test_acm),
-        cmocka_unit_test(test_speeds),      cmocka_unit_test(test_acm_without_line),
-        cmocka_unit_test(test_output),      cmocka_unit_test(test_deaf),
-        cmocka_unit_test(test_input),       cmocka_unit_test(test_acm_input),
-        cmocka_unit_test(test_errors),      cmocka_unit_test(test_fails_for_ever),
-        cmocka_unit_test(test_unplug),      cmocka_unit_test(test_ftdi_at_each),
-        cmocka_unit_test(test_acm_at_each), cmocka_unit_test(test_acquisitions),
+        cmocka_unit_test(test_ftdi),
+        cmocka_unit_test(test_acm),
+        cmocka_unit_test(test_speeds),
+        cmocka_unit_test(test_acm_without_line),
+        cmocka_unit_test(test_output),
+        cmocka_unit_test(test_deaf),
+        cmocka_unit_test(test_input),
+        cmocka_unit_test(test_acm_input),
+        cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_fails_for_ever),
+        cmocka_unit_test(test_writes_in_the_pause),
+        cmocka_unit_test(test_writes_in_the_repair),
+        cmocka_unit_test(test_unplug),
+        cmocka_unit_test(test_ftdi_at_each),
+        cmocka_unit_test(test_acm_at_each),
+        cmocka_unit_test(test_acquisitions),
     };
     return run_apart(tests, BB_ARRAY_SIZE(tests));
 }
