@@ -84,6 +84,7 @@ void *bb_usb_alloc(struct bb_device *device, size_t size)
     if (!usb || size > INT32_MAX)
         return NULL;
     size_t room = bb_usb_largest_room(bb_usb_of(usb), size);
+    device->shared = true; /* a controller that does not let go may still write to it */
     return bb_device_alloc(device, (room + BB_USB_ALIGNMENT - 1) & ~(size_t)(BB_USB_ALIGNMENT - 1),
                            BB_USB_ALIGNMENT);
 }

@@ -480,6 +480,36 @@ static void test_babbles(void **state)
     is_refused("its device descriptor: ");
 }
 
+/* A controller may still write to what a probe that failed had submitted. */
+static char *left;
+
+static int take_and_fail(struct probe *probe)
+{
+    left = bb_usb_alloc(&probe->device, 64);
+    return -EIO;
+}
+
+static void test_memory_of_a_failed_probe_is_left_alone(void **state)
+{
+    (void)state;
+    static struct model_loop loop;
+    prepare(1);
+    prober.probe = take_and_fail;
+    model_loop_init(&loop, "loop", BB_USB_FULL);
+    usb_plug(&soft_host.sockets[0], &loop.usb);
+    boot(NULL);
+    settle();
+    assert_int_equal(prober.probes, 1);
+    const struct bb_node *node = bb_node_find(ROOT_DEVICE "/interface@0");
+    assert_int_equal(node->state, BB_NODE_FAILED);
+    assert_non_null(left);
+    assert_true(left + 64 <= (char *)node->arena->memory + node->arena->used);
+    usb_unplug(&loop.usb);
+    settle();
+    must_be_empty(); /* it goes with the device */
+    must_remove(SOFT_HOST);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -503,6 +533,7 @@ int main(void)
         cmocka_unit_test(test_never_answers_at_the_end),
         cmocka_unit_test(test_is_silent),
         cmocka_unit_test(test_babbles),
+        cmocka_unit_test(test_memory_of_a_failed_probe_is_left_alone),
     };
     return run_apart(tests, BB_ARRAY_SIZE(tests));
 }
