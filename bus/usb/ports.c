@@ -10,6 +10,7 @@
 
 enum state {
     OFF,       /* to be switched on */
+    CUTTING,   /* to be switched off: it draws too much */
     POWERING,  /* on; not good yet */
     EMPTY,     /* to be left alone until it changes, as FAILED and ENABLED */
     DEBOUNCE,  /* something is plugged in; it may still bounce */
@@ -34,7 +35,7 @@ enum {
     OVER_CURRENT_MS = 5000, /* until it is switched on again */
     CALM_MS = 10000,        /* after which a port's failures are forgotten */
     MOST_BACK_OFF = 5,      /* doublings of the debounce time */
-    HUB_ERRORS = 3,         /* in a row: the hub is left alone */
+    HUB_ERRORS = 3,         /* in a row: the hub begins anew */
     ALL_CHANGES = 0x1f,
 };
 
@@ -145,8 +146,7 @@ static void over_current(struct bb_usb_hub *hub, struct bb_usb_port *port)
         say(hub, hub->turn, BB_ERROR, "over-current: off for some seconds");
     take_away(hub, port);
     port->over_current = true;
-    enter(port, OFF, after(OVER_CURRENT_MS));
-    ask(hub, POWER_OFF, BB_USB_FEATURE_POWER, false);
+    enter(port, CUTTING, 0);
 }
 
 static void reset_ended(struct bb_usb_hub *hub, struct bb_usb_port *port)
@@ -168,6 +168,15 @@ static void reset_ended(struct bb_usb_hub *hub, struct bb_usb_port *port)
         port->why = "its port stays disabled after a reset";
     }
     enter(port, DISABLING, 0);
+}
+
+/* What was plugged in before has let go. */
+static bool is_vacant(const struct bb_usb_hub *hub)
+{
+    for (const struct bb_usb_device *at = hub->host->devices; at; at = at->next)
+        if (at->hub == hub && at->port == hub->turn + 1)
+            return false;
+    return true;
 }
 
 /* The port's status is known, and its changes are cleared. */
@@ -200,6 +209,7 @@ static void look_at(struct bb_usb_hub *hub)
     }
     switch ((enum state)port->state) {
     case OFF:
+    case CUTTING:
     case POWERING:
     case EMPTY:
         connected(port);
@@ -207,8 +217,10 @@ static void look_at(struct bb_usb_hub *hub)
     case DEBOUNCE:
         if (replaced)
             begin_debounce(port, port->failures < MOST_BACK_OFF ? port->failures : MOST_BACK_OFF);
-        else if (port->due <= bb_time())
+        else if (port->due <= bb_time() && is_vacant(hub))
             enter(port, WAITING, BB_FOREVER);
+        else if (port->due <= bb_time())
+            begin_debounce(port, 0); /* others do not wait behind it */
         break;
     case RESETTING:
         reset_ended(hub, port);
@@ -231,7 +243,7 @@ static void look_at(struct bb_usb_hub *hub)
 
 /* ---- What comes next ---- */
 
-/* One after the other, those that wait longest first; and not before what was there is gone. */
+/* One after the other, those that wait longest first. */
 static bool has_turn(const struct bb_usb_hub *hub, const struct bb_usb_port *port)
 {
     const struct bb_usb_host *host = hub->host;
@@ -241,10 +253,6 @@ static bool has_turn(const struct bb_usb_hub *hub, const struct bb_usb_port *por
         for (unsigned i = 0; other->running && i < other->ports; i++)
             if (other->port[i].state == WAITING && other->port[i].since < port->since)
                 return false;
-    unsigned number = (unsigned)(port - hub->port) + 1;
-    for (const struct bb_usb_device *at = host->devices; at; at = at->next)
-        if (at->hub == hub && at->port == number)
-            return false;
     return true;
 }
 
@@ -261,21 +269,23 @@ static void enumerate(struct bb_usb_hub *hub, struct bb_usb_port *port)
 /* The port cannot be talked to at the moment; whether to try again. */
 static void disabled(struct bb_usb_hub *hub, struct bb_usb_port *port)
 {
-    struct bb_usb_device *device = port->device;
+    struct bb_usb *usb = port->device ? bb_usb_of(port->device) : NULL;
+    bool again = ++port->tries < BB_USB_TRIES && !port->fatal;
     release_address_0(hub->host, port);
-    if (++port->tries < BB_USB_TRIES && !port->fatal) {
+    if (usb && (again || usb->state == BB_USB_KNOWN)) {
         port->device = NULL;
-        if (device) {
-            bb_usb_of(device)->state = BB_USB_DISCARDED;
-            bb_usb_gone(bb_usb_of(device));
-        }
+        usb->state = BB_USB_DISCARDED;
+        bb_usb_gone(usb);
+        usb = NULL;
+    }
+    if (again) {
         begin_debounce(port, port->tries);
         return;
     }
     enter(port, FAILED, BB_FOREVER);
     say(hub, hub->turn, BB_WARNING, port->why);
-    if (device)
-        bb_usb_of(device)->state = BB_USB_GIVEN_UP;
+    if (usb)
+        usb->state = BB_USB_GIVEN_UP;
     else
         bb_usb_refuse(hub, hub->turn + 1u, port->why);
 }
@@ -286,6 +296,9 @@ static bool go_on(struct bb_usb_hub *hub, struct bb_usb_port *port)
     switch ((enum state)port->state) {
     case OFF:
         ask(hub, POWER_ON, BB_USB_FEATURE_POWER, true);
+        return true;
+    case CUTTING:
+        ask(hub, POWER_OFF, BB_USB_FEATURE_POWER, false);
         return true;
     case POWERING:
     case DEBOUNCE:
@@ -322,6 +335,8 @@ static void finished(struct bb_usb_hub *hub)
         hub->told = false;
         break;
     case CLEAR:
+        if (hub->clear & BB_USB_PORT_CONNECTION)
+            port->changed = true; /* what came since that status told nobody */
         hub->clear &= hub->clear - 1;
         break;
     case POWER_ON:
@@ -334,6 +349,7 @@ static void finished(struct bb_usb_hub *hub)
         disabled(hub, port);
         return;
     case POWER_OFF:
+        enter(port, OFF, after(OVER_CURRENT_MS));
         return;
     }
     if (hub->clear)
@@ -342,37 +358,33 @@ static void finished(struct bb_usb_hub *hub)
         look_at(hub);
 }
 
-/* What works goes on; what was on its way cannot. */
-static void leave_alone(struct bb_usb_hub *hub)
+/* A hub: its own port is disabled, and it is enumerated again with all that is plugged into it. */
+static void start_over(struct bb_usb_hub *hub, const char *why)
 {
-    for (unsigned i = 0; i < hub->ports; i++)
-        if (hub->port[i].state != ENABLED) {
-            take_away(hub, &hub->port[i]);
-            enter(&hub->port[i], EMPTY, BB_FOREVER);
-        }
+    struct bb_usb_port *port = bb_usb_port_of(hub->device);
+    if (bb_time() - port->since > CALM_MS * BB_MSEC)
+        port->tries = 0;
+    port->why = why;
+    enter(port, DISABLING, 0);
     hub->running = false;
 }
 
 static void failed(struct bb_usb_hub *hub)
 {
+    static const char why[] = "its hub does not answer";
     struct bb_usb_port *port = &hub->port[hub->turn];
-    if (hub->device && hub->device->gone) {
-        leave_alone(hub);
-        return;
-    }
     hub->retry_at = after(RETRY_MS);
     if (hub->step == LOOK || hub->step == CLEAR)
         port->changed = true;
-    if (hub->step == POWER_OFF)
-        port->due = hub->retry_at; /* once it is on it says so again */
     if (hub->step == RESET) {
         release_address_0(hub->host, port);
         port->due = hub->retry_at;
     }
-    if (++hub->errors < HUB_ERRORS)
-        return;
-    say(hub, hub->turn, BB_ERROR, "its hub does not answer; its ports are left alone");
-    leave_alone(hub);
+    if (++hub->errors != HUB_ERRORS)
+        return; /* the root is asked for ever */
+    say(hub, hub->turn, BB_ERROR, why);
+    if (hub->device)
+        start_over(hub, why);
 }
 
 static bool is_due(const struct bb_usb_hub *hub, const struct bb_usb_port *port, uint64_t now)
@@ -487,13 +499,7 @@ void bb_usb_hub_begin(struct bb_usb_hub *hub)
 {
     struct bb_usb_host *host = hub->host;
     struct bb_usb_hub **at = &host->hubs;
-    for (unsigned i = 0; i < hub->ports; i++)
-        hub->port[i] = (struct bb_usb_port){.state = OFF};
     hub->running = true;
-    hub->busy = false;
-    hub->stale_count = 0;
-    hub->retry_at = 0;
-    hub->errors = 0;
     hub->turn = (uint8_t)(hub->ports - 1);
     while (*at)
         at = &(*at)->next;

@@ -147,8 +147,10 @@ struct bb_usb_host_ops {
      * within. Queues what it has no channel for. It has one transfer of an endpoint at a time: the
      * next follows from within bb_usb_complete(). Negative: it could not be taken at all. */
     int (*submit)(struct bb_usb_host *host, struct bb_usb_transfer *transfer);
-    /* Stops it, whether it waits or runs: bb_usb_complete() follows within 10 ms, from bb_poll().
-     * When that was called nothing is written to its memory any more. */
+    /* Stops it, whether it waits or runs: bb_usb_complete() follows from bb_poll(), within 10 ms
+     * where the hardware stops when told to. One that does not takes longer: as long as its driver
+     * needs to make sure, by a reset for instance, that nothing is written to the transfer's memory
+     * any more, which is so when bb_usb_complete() is called. */
     void (*cancel)(struct bb_usb_host *host, struct bb_usb_transfer *transfer);
     /* Nothing of the endpoint is in flight, and it is not used again as it is: forget its host[].
      * May be NULL. */
@@ -181,9 +183,10 @@ void bb_usb_root_changed(struct bb_usb_host *host);
 
 /* ---- For hub drivers ---- */
 
-/* Takes a hub whose ports, power_delay and multiple are set: powers its ports, looks after them. It
- * is the USB device that `device`'s interface belongs to. Released with `device`: all that is
- * plugged into it is gone first. -ERANGE for too many ports, or a sixth hub in a row. */
+/* Takes a hub whose ports, power_delay and multiple are set, all else zero: powers its ports, looks
+ * after them. It is the USB device that `device`'s interface belongs to. Released with `device`:
+ * all that is plugged into it is gone first. -ERANGE for too many ports, or a sixth hub in a row.
+ */
 int bb_usb_hub_start(struct bb_device *device, struct bb_usb_hub *hub);
 /* Port `port` changed; 0: any may have. Thread context. */
 void bb_usb_hub_changed(struct bb_usb_hub *hub, unsigned port);

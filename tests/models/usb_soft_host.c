@@ -133,6 +133,8 @@ static struct soft_transfer *take(struct bb_usb_transfer *transfer)
     if (soft->room)
         memcpy(soft->shadow, transfer->data, soft->room);
     soft->due = world_now();
+    if (transfer->endpoint->type == BB_USB_INTERRUPT && transfer->endpoint->host[0] > soft->due)
+        soft->due = transfer->endpoint->host[0]; /* its interval goes on from one to the next */
     while (*at)
         at = &(*at)->next;
     *at = soft;
@@ -382,7 +384,8 @@ static void run_microframe(uint64_t now)
             budget -= cost(soft->transfer->endpoint);
             bool went = transact(soft);
             if (periodic)
-                soft->due = now + soft->transfer->endpoint->interval * BB_USEC;
+                soft->due = soft->transfer->endpoint->host[0] =
+                    now + soft->transfer->endpoint->interval * BB_USEC;
             else if (!went)
                 soft->due = now + MICROFRAME;
             moved |= went && !periodic;
@@ -478,6 +481,7 @@ static void soft_forget(struct bb_usb_host *host, struct bb_usb_endpoint *endpoi
     for (const struct soft_transfer *soft = soft_host.transfers; soft; soft = soft->next)
         require(soft->transfer->endpoint != endpoint, "an endpoint is forgotten while in use",
                 endpoint->address);
+    endpoint->host[0] = 0;
 }
 
 /* ---- The driver ---- */

@@ -49,7 +49,8 @@ static void test_more_ports_than_there_are(void **state)
     plug_loop(&soft_host.sockets[1], 0, BB_USB_FULL);
     boot(NULL);
     bb_sleep(60 * BB_SEC);
-    assert_true(logged("its hub does not answer")); /* it refuses what it said it has */
+    assert_int_equal(logged("its hub does not answer"), 3 + 1); /* it refuses what it said it has */
+    assert_non_null(strstr(reason_of(ROOT_DEVICE), "its hub does not answer"));
     assert_int_equal(prober.probes, 1);
     assert_false(bb_hooks.settling());
     usb_unplug(&loops[0].usb);
@@ -181,6 +182,54 @@ static void test_reset_without_end(void **state)
     all_out();
 }
 
+/* A hub that does not answer is reset and enumerated again, with all that is plugged into it. */
+static void test_hub_falls_silent_for_a_while(void **state)
+{
+    (void)state;
+    prepare(2);
+    plug_hub(&soft_host.sockets[0], 0, BB_USB_HIGH, 4);
+    plug_loop(&hubs[0].sockets[0], 0, BB_USB_FULL);
+    plug_loop(&soft_host.sockets[1], 1, BB_USB_FULL);
+    boot(NULL);
+    settle();
+    assert_int_equal(prober.probes, 2);
+    for (int i = 1; i <= 4; i++) { /* each time anew, when it was quiet in between */
+        usb_fault(&hubs[0].usb, USB_CONTROL_PIPE, 1, 9, USB_FAULT_SILENT);
+        if (i % 2)
+            plug_loop(&hubs[0].sockets[1], 2, BB_USB_FULL);
+        else
+            usb_unplug(&loops[2].usb);
+        bb_sleep(20 * BB_SEC);
+        assert_int_equal(logged("its hub does not answer"), i);
+        assert_int_equal(hubs[0].usb.configuration, 1);
+        assert_int_equal(loops[0].usb.configuration, 1);
+        assert_int_equal(loops[2].usb.configuration, i % 2);
+    }
+    assert_int_equal(loops[1].usb.resets, 1); /* its sibling noticed nothing */
+    usb_unplug(&loops[1].usb);
+    all_out();
+}
+
+/* The root has nobody who could reset it: it is asked for ever. */
+static void test_root_falls_silent_for_a_while(void **state)
+{
+    (void)state;
+    prepare(2);
+    plug_loop(&soft_host.sockets[0], 0, BB_USB_FULL);
+    boot(NULL);
+    settle();
+    soft_host.fail_port = -EIO;
+    plug_loop(&soft_host.sockets[1], 1, BB_USB_FULL);
+    bb_sleep(5 * BB_SEC);
+    assert_int_equal(logged("its hub does not answer"), 1);
+    assert_int_equal(prober.probes, 1);
+    soft_host.fail_port = 0;
+    settle();
+    assert_int_equal(prober.probes, 2);
+    assert_int_equal(prober.removes, 0);
+    must_remove(SOFT_HOST);
+}
+
 static void test_hub_falls_silent(void **state)
 {
     (void)state;
@@ -195,8 +244,9 @@ static void test_hub_falls_silent(void **state)
     plug_loop(&hubs[0].sockets[1], 2, BB_USB_FULL);
     bb_sleep(60 * BB_SEC);
     assert_true(logged("its hub does not answer"));
-    assert_int_equal(prober.removes, 0);
-    assert_true(loops[0].usb.configuration);
+    assert_non_null(strstr(reason_of(ROOT_DEVICE), "its device descriptor"));
+    assert_int_equal(prober.removes, 1); /* what is plugged into it cannot be told from gone */
+    assert_true(loops[1].usb.configuration);
     assert_false(soft_host.host->ports_due.armed);
     usb_unplug(&loops[1].usb);
     all_out();
@@ -305,6 +355,8 @@ int main(void)
         cmocka_unit_test(test_status_without_end),
         cmocka_unit_test(test_status_endpoint_stalls),
         cmocka_unit_test(test_reset_without_end),
+        cmocka_unit_test(test_hub_falls_silent_for_a_while),
+        cmocka_unit_test(test_root_falls_silent_for_a_while),
         cmocka_unit_test(test_hub_falls_silent),
         cmocka_unit_test(test_each_request_fails_once),
         cmocka_unit_test(test_driver_is_removed_by_hand),

@@ -373,6 +373,124 @@ static void test_over_current_of_the_root(void **state)
     must_remove(SOFT_HOST);
 }
 
+/* Requests of port 1 to which a hub answers as a test likes. */
+static struct {
+    unsigned refusals;      /* of the next requests to switch it off */
+    unsigned offs;          /* such requests */
+    unsigned ons;           /* and on */
+    uint64_t off_at, on_at; /* when it was last switched off, and then on */
+    struct usb_model *late; /* plugged in just before its change is cleared; NULL: nothing */
+} odd;
+
+static int odd_hub(struct usb_model *usb, const struct bb_usb_setup *setup, uint8_t *data)
+{
+    if (setup->request_type != (BB_USB_CLASS | BB_USB_TO_OTHER) || setup->index != 1)
+        return hub_control(usb, setup, data);
+    bool set = setup->request == BB_USB_SET_FEATURE;
+    if (setup->value == BB_USB_FEATURE_C_CONNECTION && odd.late) {
+        usb_plug(&hubs[0].sockets[0], odd.late);
+        odd.late = NULL;
+    }
+    if (setup->value == BB_USB_FEATURE_POWER && set && odd.ons++ == 0)
+        odd.on_at = bb_time();
+    if (setup->value == BB_USB_FEATURE_POWER && !set) {
+        odd.offs++;
+        if (odd.refusals) {
+            odd.refusals--;
+            return USB_HALT;
+        }
+        odd.off_at = bb_time();
+    }
+    return hub_control(usb, setup, data);
+}
+
+static void plug_odd_hub(void)
+{
+    memset(&odd, 0, sizeof(odd));
+    model_hub_init(&hubs[0], "hub", BB_USB_FULL, 4);
+    hub_control = hubs[0].usb.control;
+    hubs[0].usb.control = odd_hub;
+    usb_plug(&soft_host.sockets[0], &hubs[0].usb);
+}
+
+/* A port that is to be off is told so again, not switched on. */
+static void test_power_off_is_refused_once(void **state)
+{
+    (void)state;
+    prepare(1);
+    plug_odd_hub();
+    plug_loop(&hubs[0].sockets[0], 0, BB_USB_FULL);
+    boot(NULL);
+    settle();
+    odd.refusals = 2;
+    odd.ons = 0;
+    model_hub_over_current(&hubs[0], 1, true);
+    bb_sleep(3 * BB_SEC);
+    assert_int_equal(odd.offs, 3);
+    assert_int_equal(odd.ons, 0);
+    model_hub_over_current(&hubs[0], 1, false);
+    bb_sleep(10 * BB_SEC);
+    assert_true(odd.on_at - odd.off_at >= 5 * BB_SEC);
+    assert_int_equal(prober.probes, 2);
+    all_out();
+}
+
+/* Between a status that says that nothing is there and the end of that change. */
+static void test_plugged_in_before_the_change_is_cleared(void **state)
+{
+    (void)state;
+    prepare(1);
+    plug_odd_hub();
+    plug_loop(&hubs[0].sockets[0], 0, BB_USB_FULL);
+    boot(NULL);
+    settle();
+    model_loop_init(&loops[1], "loop", BB_USB_FULL);
+    odd.late = &loops[1].usb;
+    usb_unplug(&loops[0].usb);
+    settle();
+    assert_null(odd.late);
+    assert_int_equal(prober.removes, 1);
+    assert_int_equal(prober.probes, 2);
+    assert_true(loops[1].usb.configuration);
+    all_out();
+}
+
+static uint8_t third;
+
+static int probe_slowly(struct probe *probe)
+{
+    if (probe->interface->device->port != 1)
+        return 0;
+    usb_unplug(&loops[1].usb);
+    bb_sleep(BB_SEC);
+    plug_loop(&soft_host.sockets[1], 1, BB_USB_FULL);
+    bb_sleep(300 * BB_MSEC);
+    plug_loop(&soft_host.sockets[2], 2, BB_USB_FULL);
+    bb_sleep(5 * BB_SEC);
+    assert_int_equal(loops[1].usb.configuration, 0); /* its slot waits for this probe */
+    third = loops[2].usb.configuration;
+    return 0;
+}
+
+/* While a driver waits in its probe, a second device is pulled out and put back; a third one does
+ * not stand behind that. */
+static void test_port_that_waits_for_its_predecessor(void **state)
+{
+    (void)state;
+    prepare(3);
+    plug_loop(&soft_host.sockets[1], 1, BB_USB_FULL);
+    boot(NULL);
+    settle();
+    prober.probe = probe_slowly;
+    plug_loop(&soft_host.sockets[0], 0, BB_USB_FULL);
+    settle();
+    assert_int_equal(third, 1);
+    settle();
+    assert_int_equal(prober.probes, 4);
+    assert_int_equal(loops[1].usb.configuration, 1);
+    must_remove(SOFT_HOST);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -392,6 +510,9 @@ int main(void)
         cmocka_unit_test(test_over_current_of_a_port),
         cmocka_unit_test(test_over_current_of_a_hub),
         cmocka_unit_test(test_over_current_of_the_root),
+        cmocka_unit_test(test_power_off_is_refused_once),
+        cmocka_unit_test(test_plugged_in_before_the_change_is_cleared),
+        cmocka_unit_test(test_port_that_waits_for_its_predecessor),
     };
     return run_apart(tests, BB_ARRAY_SIZE(tests));
 }
