@@ -14,20 +14,13 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(ROOT / "tools"))
 from busbarlib import BusbarError, image, media, run, usb  # noqa: E402
+from busbarlib.checks import Checks  # noqa: E402
 from busbarlib.guest import Guest  # noqa: E402
 
 MIB = 1 << 20
 BOOT = 64 * MIB  # of a card of 128 MiB
 BYTES = 1000003
-well = True
-
-
-def check(what, good, *heard):
-    global well
-    well = well and bool(good)
-    print(f"{'ok  ' if good else 'FAIL'} {what}")
-    if not good:
-        print(*heard, sep="\n")
+check = Checks()
 
 
 def boot_partition(card):
@@ -103,7 +96,7 @@ def main():
     for kind in ("ext4", "fat"):
         with tempfile.TemporaryDirectory() as name:
             try_data(kind, Path(name))
-    return 0 if well else 1
+    return check.status()
 
 
 if __name__ == "__main__":

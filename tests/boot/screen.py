@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """What the Pi's screen shows, read back from pictures of it: each cell is compared with the font's
 glyphs. The boot log and the prompt, what a USB keyboard types, colours, boxes, scrolling, other
-modes, a panic; and how many instructions printing takes.
+modes, what a mouse and a tablet do, a panic; and how many instructions printing takes.
 
     python3 tests/boot/screen.py
 """
@@ -18,20 +18,13 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(ROOT / "tools"))
 
 from busbarlib import BusbarError, run, usb  # noqa: E402
+from busbarlib.checks import Checks  # noqa: E402
 from busbarlib.guest import Guest  # noqa: E402
 
 WIDTH, HEIGHT = 8, 16  # of a cell
 GREY, BLACK = (0xaa,) * 3, (0, 0, 0)
 CODES = [*range(0x20, 0x7f), *range(0xa1, 0x100), 0x20ac, *range(0x2500, 0x25a0), 0xfffd]
-well = True
-
-
-def check(what, good, *heard):
-    global well
-    well = well and bool(good)
-    print(f"{'ok  ' if good else 'FAIL'} {what}", flush=True)
-    if not good:
-        print(*heard, sep="\n")
+check = Checks()
 
 
 class Font:
@@ -218,6 +211,47 @@ def pages(folder, font):
         check("the layout is German", True)
 
 
+def pointers(_folder, _font):
+    """What a mouse and a tablet do reaches a listener. One at a time: QEMU gives a click to one."""
+    with Guest(run.Machine("raspi3b", app=str(ROOT / "tests/apps/screen"),
+                           usb=[usb.plug("hub")])) as guest:
+        guest.expect("ready")
+        monitor = guest.monitor
+
+        def said(what, *lines):
+            try:
+                for line in lines:
+                    guest.expect(rf"\w+: {line}$", limit=20)
+                check(what, True)
+            except BusbarError as error:
+                check(what, False, error, guest.seen[-500:])
+
+        monitor.device_add("usb-mouse", "mouse", port="1.1")
+        guest.expect("USB Mouse")
+        guest.hear(1)
+        monitor.move(5, -7)
+        said("a mouse moves", "move 5 -7")
+        monitor.button("left", True)
+        said("its left button goes down", "button 0 down")
+        monitor.button("left", False)
+        said("and up", "button 0 up")
+        monitor.button("right", True)
+        monitor.button("right", False)
+        monitor.button("wheel-up", True)
+        monitor.button("wheel-up", False)
+        said("the right one, and the wheel", "button 1 down", "button 1 up", "wheel 0 1")
+        monitor.device_del("mouse")
+        monitor.device_add("usb-tablet", "tablet", port="1.2")
+        guest.expect("USB Tablet")
+        guest.hear(1)
+        monitor.move(8192, 24576, absolute=True)
+        said("a tablet has a position", "position 8192 24576")
+        monitor.button("middle", True)
+        said("its middle button goes down", "button 2 down")
+        monitor.device_del("tablet")
+        said("and up when it is pulled", "button 2 up")
+
+
 def panic(folder, font):
     with Guest(run.Machine("raspi3b", app=str(ROOT / "tests/apps/fault"), append="fault=panic",
                            semihosting=False, extra=["-no-shutdown"])) as guest:
@@ -235,7 +269,7 @@ def costs(_folder, _font):
                            extra=["-icount", "shift=4,sleep=off"])) as guest:
         guest.expect("ready")
         guest.write(b"p")
-        guest.expect(r"costs: .*character \d+")
+        guest.expect(r"costs: .*character \d+\s")
         found = re.search(r"costs: line (\d+), full screen (\d+), scrolled (\d+), "
                           r"character (\d+)", guest.seen)
         print(found[0], flush=True)
@@ -247,12 +281,12 @@ def costs(_folder, _font):
 def main():
     with tempfile.TemporaryDirectory() as folder:
         font = Font(folder)
-        for part in (logs_and_keys, pages, panic, costs):
+        for part in (logs_and_keys, pages, pointers, panic, costs):
             try:
                 part(folder, font)
             except BusbarError as error:
                 check(part.__name__, False, error)
-    return 0 if well else 1
+    return check.status()
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Pages for tests/boot/screen.py to look at, one for each letter that is typed: colours, boxes,
- * text that scrolls, broken UTF-8, another mode, and what printing costs. `q` ends it.
+ * text that scrolls, broken UTF-8, another mode, and what printing costs. `q` ends it. What a mouse
+ * or a tablet does is said on the console.
  */
 #include <string.h>
 
@@ -111,6 +112,19 @@ static const struct {
     {'c', colours}, {'b', boxes}, {'u', broken}, {'s', scroll}, {'m', mode}, {'p', costs},
 };
 
+static void on_event(struct bb_input_listener *listener, const struct bb_input_event *event)
+{
+    static const char *const kinds[] = {
+        [BB_INPUT_MOVE] = "move", [BB_INPUT_POSITION] = "position", [BB_INPUT_WHEEL] = "wheel"};
+    (void)listener;
+    if (event->kind == BB_INPUT_BUTTON)
+        bb_console_printf(NULL, "%s: button %u %s\n", event->input->face.device->name, event->code,
+                          event->action == BB_INPUT_PRESSED ? "down" : "up");
+    else if (event->kind != BB_INPUT_KEY)
+        bb_console_printf(NULL, "%s: %s %d %d\n", event->input->face.device->name,
+                          kinds[event->kind], event->x, event->y);
+}
+
 static bool has_key(void *key)
 {
     return bb_console_read(NULL, key, 1) == 1;
@@ -118,7 +132,9 @@ static bool has_key(void *key)
 
 int bb_main(void)
 {
+    static struct bb_input_listener listener = {.event = on_event};
     char key;
+    bb_input_listen(&listener);
     screen = bb_console_by_name("screen0");
     if (!screen)
         return 1;
