@@ -212,7 +212,12 @@ def in_the_middle(guest, folder):
         desk.unplug("stick")
         answer = guest.ask("", LIMIT)
         check(f"{command}: the program goes on", "panic" not in guest.seen, answer)
-        guest.ask("umount disk0")
+        answer = until(guest, "mount", r"disk0 +gone: its disk was pulled out")
+        check("mount says that it is gone", "gone: its disk" in answer, answer)
+        check("and so does the log", "disk0: its disk was pulled out" in guest.seen,
+              guest.seen[-3000:])
+        answer = guest.ask("umount disk0")
+        check("unmounting it is done", "no such device" not in answer, answer)
         check("nothing is mounted any more", "disk0" not in guest.ask("mount"), guest.seen[-3000:])
         answer = until(guest, "block", r"^(?![\s\S]*disk0)")
         check("and there is no disk", "disk0" not in answer, answer)
