@@ -188,7 +188,7 @@ static void bcm2835_stop(struct bb_dma_channel *client)
 static void bcm2835_interrupt(struct bb_interrupt *interrupt)
 {
     struct channel *channel = bb_container_of(interrupt, struct channel, interrupt);
-    struct bcm2835 *chip = (struct bcm2835 *)interrupt->device;
+    struct bcm2835 *chip = bb_container_of(interrupt->device, struct bcm2835, device);
     if (settle(chip, channel) && channel->client && channel->client->fired)
         channel->client->fired(channel->client);
 }
