@@ -13,6 +13,7 @@
 enum {
     DEPTH = 64,
     TRIES = 3,
+    ATTEMPTS = 4,  /* to identify a card that was in use */
     READ_MS = 500, /* more than any card may take for a block (4.6.2) */
     WRITE_MS = 1000,
     BLOCK_MS = 10, /* and for each further one */
@@ -200,7 +201,9 @@ void bb_sd_finish_all(struct bb_sd *sd, int status)
 
 void bb_sd_start_request(struct bb_sd *sd)
 {
-    while (sd->first && !sd->script && sd->state == BB_SD_READY) {
+    if (sd->first && !sd->script && sd->state == BB_SD_READY && sd->lost)
+        bb_sd_identify(sd);
+    while (sd->first && !sd->script && sd->state == BB_SD_READY && !sd->lost) {
         const struct bb_block_request *request = sd->first;
         if (request->op == BB_BLOCK_DISCARD && !has_erase(sd, request))
             finish(sd, 0);
@@ -211,13 +214,16 @@ void bb_sd_start_request(struct bb_sd *sd)
     }
 }
 
-int bb_sd_submit(struct bb_sd *sd, struct bb_block_request *const *requests, unsigned count)
+int bb_sd_submit(struct bb_block *block, unsigned queue, struct bb_block_request *const *requests,
+                 unsigned count)
 {
+    struct bb_sd *sd = bb_container_of(block, struct bb_sd, block);
     unsigned taken = 0;
+    (void)queue;
     int error = sd->state == BB_SD_GONE || sd->removed ? -ENODEV : 0;
     for (; !error && taken < count && sd->waiting < DEPTH; taken++) {
         struct bb_block_request *request = requests[taken];
-        error = bb_block_refuse(sd->block, request);
+        error = bb_block_refuse(block, request);
         if (error)
             break;
         request->next = NULL;
@@ -225,7 +231,7 @@ int bb_sd_submit(struct bb_sd *sd, struct bb_block_request *const *requests, uns
         sd->last = request;
         sd->waiting++;
     }
-    bb_block_started(sd->block, taken);
+    bb_block_started(block, taken);
     if (taken && !sd->running)
         bb_sd_start_request(sd);
     return taken ? (int)taken : error;
@@ -238,21 +244,25 @@ static int hand_over(struct bb_sd *sd, unsigned limit)
     for (; count < limit && sd->finished; count++) {
         struct bb_block_request *request = sd->finished;
         sd->finished = request->next;
-        bb_block_complete(sd->block, request, request->result);
+        bb_block_complete(&sd->block, request, request->result);
     }
     return (int)count;
 }
 
-int bb_sd_reap(struct bb_sd *sd, unsigned limit)
+int bb_sd_reap(struct bb_block *block, unsigned queue, unsigned limit)
 {
+    struct bb_sd *sd = bb_container_of(block, struct bb_sd, block);
+    (void)queue;
     if (!sd->finished && sd->busy)
         sd->ops->look(sd);
     int count = hand_over(sd, limit);
     return count || sd->state != BB_SD_GONE ? count : -ENODEV;
 }
 
-bool bb_sd_arm(struct bb_sd *sd)
+bool bb_sd_arm(struct bb_block *block, unsigned queue)
 {
+    const struct bb_sd *sd = bb_container_of(block, struct bb_sd, block);
+    (void)queue;
     return sd->finished || sd->state == BB_SD_GONE;
 }
 
@@ -318,6 +328,22 @@ static void help(struct bb_sd *sd, int error)
     bb_sd_identify(sd);
 }
 
+/* As a request ends with it. */
+static int plain(int error)
+{
+    return error == -EPROTO || error == -EINVAL ? -EIO : error;
+}
+
+static void report(const struct bb_sd *sd, int error)
+{
+    const struct bb_block_request *request = sd->first;
+    bb_print(BB_WARNING, "%s: %s of %u blocks at %llu: %s", sd->device->name,
+             request->op == BB_BLOCK_READ    ? "read"
+             : request->op == BB_BLOCK_WRITE ? "write"
+                                             : "erase",
+             (unsigned)request->count, (unsigned long long)request->block, bb_error_name(error));
+}
+
 static void request_ended(struct bb_sd *sd, int error)
 {
     bool refused = error == -EROFS || error == -EINVAL;
@@ -326,16 +352,9 @@ static void request_ended(struct bb_sd *sd, int error)
         help(sd, error);
         return;
     }
-    if (error) {
-        const struct bb_block_request *request = sd->first;
-        bb_print(BB_WARNING, "%s: %s of %u blocks at %llu: %s", sd->device->name,
-                 request->op == BB_BLOCK_READ    ? "read"
-                 : request->op == BB_BLOCK_WRITE ? "write"
-                                                 : "erase",
-                 (unsigned)request->count, (unsigned long long)request->block,
-                 bb_error_name(error));
-    }
-    finish(sd, error == -EPROTO || error == -EINVAL ? -EIO : error);
+    if (error)
+        report(sd, error);
+    finish(sd, plain(error));
     if (error && !refused)
         bb_sd_begin(sd, &recovering, STATUS_MS);
     else
@@ -351,14 +370,23 @@ static void gone(struct bb_sd *sd)
     sd->state = BB_SD_GONE;
     bb_sd_abandon(sd);
     bb_sd_finish_all(sd, -ENODEV);
-    if (!sd->block->broken)
+    if (!sd->block.broken)
         bb_timer_event_at(&sd->timer, bb_time() + LOOK_MS * BB_MSEC);
 }
 
 static bool is_same(const struct bb_sd *sd)
 {
     return memcmp(sd->cid, sd->card.cid, sizeof(sd->cid)) == 0 &&
-           sd->card.blocks == sd->block->capacity;
+           sd->card.blocks == sd->block.capacity;
+}
+
+static void set_features(struct bb_sd *sd)
+{
+    enum { CLASS_ERASE = 1 << 5, CLASS_WRITE = 1 << 4 };
+    bool locked = sd->card.protected || !(sd->card.classes & CLASS_WRITE);
+    sd->block.features = locked                           ? BB_BLOCK_READ_ONLY
+                         : sd->card.classes & CLASS_ERASE ? BB_BLOCK_HAS_DISCARD
+                                                          : 0;
 }
 
 static void back(struct bb_sd *sd)
@@ -368,28 +396,59 @@ static void back(struct bb_sd *sd)
     bb_print(BB_INFO, "%s: the card %s is back", sd->device->name, sd->card.name);
 }
 
+static void take_card(struct bb_sd *sd)
+{
+    if (sd->state == BB_SD_STARTING)
+        sd->tries = 0;
+    else if (sd->state == BB_SD_GONE)
+        back(sd);
+    sd->state = BB_SD_READY;
+    sd->lost = false;
+    set_features(sd); /* its protection may have changed meanwhile */
+    bb_sd_start_request(sd);
+}
+
+static void meet_another(struct bb_sd *sd)
+{
+    if (memcmp(sd->other, sd->card.cid, sizeof(sd->other)) != 0)
+        bb_print(BB_WARNING, "%s: %s is another card: it is used after the next start",
+                 sd->device->name, sd->card.name);
+    memcpy(sd->other, sd->card.cid, sizeof(sd->other));
+    gone(sd);
+}
+
+/* Something is there, and makes no sense. It is identified anew for the next request. */
+static void lose(struct bb_sd *sd, int error)
+{
+    sd->lost = true;
+    if (sd->first)
+        report(sd, error);
+    bb_sd_finish_all(sd, plain(error));
+}
+
+/* A card that is in use has to be silent as often as that before it is taken for gone. */
 void bb_sd_identified(struct bb_sd *sd, int error)
 {
     bool first = sd->state == BB_SD_STARTING;
-    bool passes = error == -EPROTO || error == -EIO || error == -ETIMEDOUT;
-    if (passes && first && ++sd->tries < TRIES) {
+    bool passes =
+        error == -EPROTO || error == -EIO || error == -ETIMEDOUT || (error == -ENOSYS && !first);
+    if (passes && sd->state != BB_SD_GONE && ++sd->attempts < (first ? TRIES : ATTEMPTS)) {
         sd->recoveries++;
         bb_sd_identify(sd);
-    } else if (error && first) {
+        return;
+    }
+    sd->attempts = 0;
+    if (error && first) {
         sd->state = BB_SD_ABSENT;
         sd->error = error;
-    } else if (error || (!first && !is_same(sd))) {
-        if (!error && memcmp(sd->other, sd->card.cid, sizeof(sd->other)) != 0)
-            bb_print(BB_WARNING, "%s: %s is another card: it is used after the next start",
-                     sd->device->name, sd->card.name);
-        memcpy(sd->other, sd->card.cid, sizeof(sd->other));
+    } else if (error && (!passes || error == -ENOSYS || sd->state == BB_SD_GONE)) {
         gone(sd);
+    } else if (error) {
+        lose(sd, error);
+    } else if (!first && !is_same(sd)) {
+        meet_another(sd);
     } else {
-        if (sd->state == BB_SD_GONE)
-            back(sd);
-        sd->tries = first ? 0 : sd->tries;
-        sd->state = BB_SD_READY;
-        bb_sd_start_request(sd);
+        take_card(sd);
     }
 }
 
@@ -413,22 +472,13 @@ static void tick(struct bb_timer_event *event)
     (void)hand_over(sd, UINT16_MAX);
 }
 
-void bb_sd_changed(struct bb_sd *sd)
+int bb_sd_expire(struct bb_block *block)
 {
-    bool present = !sd->ops->present || sd->ops->present(sd);
-    if (!present && sd->state == BB_SD_READY) {
-        sd->ops->stop(sd);
-        gone(sd);
-        (void)hand_over(sd, UINT16_MAX);
-    }
-}
-
-int bb_sd_expire(struct bb_sd *sd)
-{
+    struct bb_sd *sd = bb_container_of(block, struct bb_sd, block);
     sd->ops->stop(sd);
     bb_sd_abandon(sd);
     bb_sd_finish_all(sd, -ETIMEDOUT);
-    if (sd->block->broken)
+    if (sd->block.broken)
         sd->state = BB_SD_GONE;
     else
         bb_sd_identify(sd);
@@ -446,7 +496,7 @@ static bool is_decided(void *context)
 
 static void fill_in(struct bb_sd *sd)
 {
-    struct bb_block *block = sd->block;
+    struct bb_block *block = &sd->block;
     block->capacity = sd->card.blocks;
     block->block_size = BB_SD_BLOCK;
     block->alignment = 4;
@@ -457,12 +507,6 @@ static void fill_in(struct bb_sd *sd)
     block->depth = DEPTH;
     memcpy(sd->label, sd->card.name, sizeof(sd->label));
     block->label = sd->label;
-    enum { CLASS_ERASE = 1 << 5, CLASS_WRITE = 1 << 4 };
-    bool locked = sd->ops->locked && sd->ops->locked(sd);
-    if (sd->card.protected || locked || !(sd->card.classes & CLASS_WRITE))
-        block->features = BB_BLOCK_READ_ONLY;
-    else if (sd->card.classes & CLASS_ERASE)
-        block->features = BB_BLOCK_HAS_DISCARD;
 }
 
 static int publish(struct bb_sd *sd)
@@ -474,18 +518,15 @@ static int publish(struct bb_sd *sd)
                  : bb_publish_u32(sd->device, &sd->values[2], "recoveries", "", &sd->recoveries);
 }
 
-int bb_sd_attach(struct bb_sd *sd, struct bb_device *device, struct bb_block *block)
+int bb_sd_attach(struct bb_sd *sd)
 {
-    sd->device = device;
-    sd->block = block;
+    struct bb_device *device = sd->device;
     sd->room = bb_device_alloc(device, 64, 64);
     if (!sd->room)
         return -ENOMEM;
     sd->timer.run = tick;
     sd->timer.device = device;
     sd->state = BB_SD_STARTING;
-    if (sd->ops->present && !sd->ops->present(sd))
-        return bb_fail(device, "an SD card", -ENOSYS);
     bb_sd_identify(sd);
     int error = bb_wait(is_decided, sd, ATTACH_MS * BB_MSEC);
     bb_timer_event_cancel(&sd->timer);

@@ -35,7 +35,7 @@ static void send(struct bb_sd *sd, struct bb_sd_command *command)
 {
     sd->busy = true;
     sd->deadline = bb_time() + (command->timeout + MARGIN) * BB_MSEC;
-    if (!sd->timer.armed)
+    if (!sd->timer.armed || sd->timer.due > sd->deadline)
         bb_timer_event_at(&sd->timer, sd->deadline);
     sd->ops->start(sd, command);
 }

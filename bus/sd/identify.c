@@ -43,7 +43,7 @@ static bool small_data(struct bb_sd *sd, struct bb_sd_command *command, uint16_t
 
 static void set_bus(struct bb_sd *sd, uint32_t hz, uint8_t width)
 {
-    const struct bb_sd_bus bus = {hz < sd->max_hz ? hz : sd->max_hz, width, sd->card.high_speed};
+    const struct bb_sd_bus bus = {hz < sd->max_hz ? hz : sd->max_hz, width};
     sd->ops->set_bus(sd, &bus);
 }
 

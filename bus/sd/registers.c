@@ -85,7 +85,6 @@ int bb_sd_read_scr(struct bb_sd_card *card, const uint8_t bytes[8])
         return -EINVAL;
     memcpy(card->scr, bytes, sizeof(card->scr));
     card->version = bytes[0] & 15;
-    card->zero_erased = !(bytes[1] & 0x80);
     card->wide = bytes[1] & FOUR_LINES;
     card->counts = bytes[3] & COUNTS;
     return 0;

@@ -5,9 +5,6 @@
  * mmc, 2014). A FIFO of 16 words, emptied and filled by DMA or by the CPU. Commands have no
  * interrupt but the end of a busy time; the response of any other is there within microseconds.
  */
-#include <busbar/clock.h>
-#include <busbar/dma.h>
-#include <busbar/dma_engine.h>
 #include <busbar/gpio.h>
 #include <busbar/irq.h>
 #include <busbar/log.h>
@@ -77,7 +74,6 @@ enum {
     MOST_BLOCKS = 256,  /* SDHBLC has nine bits */
     SEGMENTS = 32,
     DRAIN = 3 * 4, /* bytes at the end of a read, below the threshold of DREQ */
-    LINE = 64,     /* what DMA wants memory aligned to: lines of any cache here */
 };
 #define COMMAND_WAIT (5 * BB_MSEC) /* 64 clocks for an answer and 136 for its bits, at 400 kHz */
 #define BUSY_WAIT (100 * BB_USEC)  /* then the interrupt tells */
@@ -86,22 +82,18 @@ enum {
 
 struct bcm2835_sdhost {
     struct bb_device device;
-    struct bb_block block;
-    struct bb_sd sd;
+    union {
+        struct bb_block block;
+        struct bb_sd sd;
+    };
     struct bb_regs regs;
-    struct bb_clock_input clock;
     struct bb_interrupt interrupt;
-    struct bb_dma_channel channel;
-    uint32_t fifo; /* where devices see SDDATA */
-    struct bb_work work;
     struct bb_timer_event ending;
-    uint64_t input_hz;
     uint32_t config;               /* SDHCFG without the data interrupt */
     struct bb_sd_command *command; /* under way, or NULL */
     const struct bb_block_segment *segment;
     uint32_t offset, left; /* in the segment; of all data. Bytes */
     bool sent;             /* the response is there; what is left is data */
-    bool dma;              /* which the channel moves */
     bool idle;             /* the card is not busy any more; set by the interrupt */
 };
 
@@ -113,45 +105,6 @@ static struct bcm2835_sdhost *chip_of(struct bb_sd *sd)
 static uint32_t fill(const struct bcm2835_sdhost *chip)
 {
     return bb_read32(&chip->regs, SDEDM) >> EDM_FILL_SHIFT & EDM_FILL;
-}
-
-/* ---- DMA ---- */
-
-/* Whole cache lines, so that nothing else of the program is in them. */
-static bool is_lined_up(const struct bb_sd_command *command)
-{
-    for (unsigned i = 0; i < command->segment_count; i++)
-        if (((uintptr_t)command->segments[i].data | command->segments[i].length) % LINE)
-            return false;
-    return command->block_size == BB_SD_BLOCK;
-}
-
-/* Leaves the last words of a read to the CPU: the FIFO asks for none when it is that empty. */
-static bool start_dma(struct bcm2835_sdhost *chip)
-{
-    const struct bb_sd_command *command = chip->command;
-    if (!chip->channel.engine || !is_lined_up(command))
-        return false;
-    bb_dma_channel_prepare(&chip->channel, command->write, chip->fifo);
-    for (unsigned i = 0; i < command->segment_count; i++) {
-        const struct bb_block_segment *segment = &command->segments[i];
-        bool last = i + 1u == command->segment_count;
-        uint32_t left_over = last && !command->write ? DRAIN : 0;
-        if (bb_dma_channel_add(&chip->channel, segment->data, segment->length - left_over))
-            return false;
-    }
-    bb_dma_channel_start(&chip->channel);
-    return true;
-}
-
-/* The channel is done, or stopped. */
-static void end_dma(struct bcm2835_sdhost *chip)
-{
-    const struct bb_sd_command *command = chip->command;
-    bb_dma_channel_stop(&chip->channel);
-    for (unsigned i = 0; i < command->segment_count && !command->write; i++)
-        bb_dma_return(command->segments[i].data, command->segments[i].length);
-    chip->dma = false;
 }
 
 /* The machine for data back to its start. What the FIFO still has is of no use to anybody. */
@@ -172,8 +125,7 @@ static void halt(const struct bcm2835_sdhost *chip)
 static void done(struct bcm2835_sdhost *chip, int error)
 {
     bool refused = chip->command->block_size && bb_sd_is_refused(chip->command);
-    if (chip->dma)
-        end_dma(chip);
+    bb_sd_dma_end(&chip->sd, chip->command);
     chip->command = NULL;
     bb_timer_event_cancel(&chip->ending);
     if (error || refused)
@@ -287,7 +239,7 @@ static void end_data(struct bcm2835_sdhost *chip)
 static void take_over(struct bcm2835_sdhost *chip)
 {
     const struct bb_sd_command *command = chip->command;
-    end_dma(chip);
+    bb_sd_dma_end(&chip->sd, command);
     chip->segment = &command->segments[command->segment_count - 1];
     chip->left = command->write ? 0 : DRAIN;
     chip->offset = chip->segment->length - chip->left;
@@ -296,12 +248,12 @@ static void take_over(struct bcm2835_sdhost *chip)
 static void go_on(struct bcm2835_sdhost *chip)
 {
     int error = error_of(bb_read32(&chip->regs, SDHSTS));
-    int moved_by_dma = chip->dma ? bb_dma_channel_result(&chip->channel) : 0;
+    int moved_by_dma = chip->sd.dma ? bb_dma_channel_result(&chip->sd.channel) : 0;
     if (moved_by_dma == -EINPROGRESS && !error)
         return;
     if (moved_by_dma && !error)
         error = moved_by_dma;
-    if (chip->dma && !error)
+    if (chip->sd.dma && !error)
         take_over(chip);
     if (!error)
         move(chip);
@@ -351,7 +303,8 @@ static void answered(struct bcm2835_sdhost *chip, struct bb_sd_command *command)
         return;
     }
     chip->sent = true;
-    chip->dma = start_dma(chip);
+    /* The last words of a read are the CPU's: the FIFO asks for none when it is that empty. */
+    bb_sd_dma_start(&chip->sd, command, command->write ? 0 : DRAIN);
     go_on(chip);
 }
 
@@ -416,8 +369,7 @@ static void look_again(struct bb_timer_event *event)
 static void sdhost_stop(struct bb_sd *sd)
 {
     struct bcm2835_sdhost *chip = chip_of(sd);
-    if (chip->dma)
-        end_dma(chip);
+    bb_sd_dma_end(&chip->sd, chip->command);
     chip->command = NULL;
     bb_timer_event_cancel(&chip->ending);
     halt(chip);
@@ -426,11 +378,11 @@ static void sdhost_stop(struct bb_sd *sd)
 static void sdhost_set_bus(struct bb_sd *sd, const struct bb_sd_bus *bus)
 {
     struct bcm2835_sdhost *chip = chip_of(sd);
-    uint64_t divider = (chip->input_hz + bus->hz - 1) / bus->hz;
+    uint64_t divider = (sd->input_hz + bus->hz - 1) / bus->hz;
     divider = divider < 2 ? 0 : divider - 2;
     if (divider > DIVIDER_MOST)
         divider = DIVIDER_MOST;
-    sd->hz = (uint32_t)(chip->input_hz / (divider + 2));
+    sd->hz = (uint32_t)(sd->input_hz / (divider + 2));
     chip->config = CFG_BUSY_IRQ | CFG_SLOW_CARD | CFG_WIDE_INSIDE;
     if (bus->width == 4)
         chip->config |= CFG_WIDE_CARD;
@@ -457,64 +409,7 @@ static void sdhost_interrupt(struct bb_interrupt *interrupt)
         __atomic_store_n(&chip->idle, true, __ATOMIC_RELAXED);
     bb_write32(&chip->regs, SDHCFG, chip->config);
     bb_write32(&chip->regs, SDHSTS, status & (STS_BUSY | STS_BLOCK | STS_SDIO));
-    bb_work_queue(&chip->work);
-}
-
-static void fired(struct bb_dma_channel *channel)
-{
-    bb_work_queue(&bb_container_of(channel, struct bcm2835_sdhost, channel)->work);
-}
-
-static void run_work(struct bb_work *work)
-{
-    bb_sd_work(&bb_container_of(work, struct bcm2835_sdhost, work)->sd);
-}
-
-/* ---- The block device ---- */
-
-static int bcm2835_sdhost_submit(struct bb_block *block, unsigned queue,
-                                 struct bb_block_request *const *requests, unsigned count)
-{
-    (void)queue;
-    return bb_sd_submit(&bb_container_of(block, struct bcm2835_sdhost, block)->sd, requests, count);
-}
-
-static int bcm2835_sdhost_reap(struct bb_block *block, unsigned queue, unsigned limit)
-{
-    (void)queue;
-    return bb_sd_reap(&bb_container_of(block, struct bcm2835_sdhost, block)->sd, limit);
-}
-
-static bool bcm2835_sdhost_arm(struct bb_block *block, unsigned queue)
-{
-    (void)queue;
-    return bb_sd_arm(&bb_container_of(block, struct bcm2835_sdhost, block)->sd);
-}
-
-static int bcm2835_sdhost_expire(struct bb_block *block)
-{
-    return bb_sd_expire(&bb_container_of(block, struct bcm2835_sdhost, block)->sd);
-}
-
-static int get_clock(struct bcm2835_sdhost *chip)
-{
-    int error = bb_clock_get(&chip->device, 0, &chip->clock);
-    if (!error)
-        error = bb_clock_rate(&chip->clock, &chip->input_hz);
-    if (!error && (chip->input_hz < 1000000 || chip->input_hz > 1000000000))
-        error = -EINVAL;
-    return error ? bb_fail(&chip->device, "clock", error) : 0;
-}
-
-/* Without an engine the CPU moves the data. */
-static void get_channel(struct bcm2835_sdhost *chip)
-{
-    uint32_t base;
-    if (bb_node_u32_at(chip->device.node, "reg", 0, &base) == 0) {
-        chip->fifo = base + SDDATA;
-        (void)bb_dma_channel_get(&chip->device, 0, &chip->channel);
-    }
-    chip->channel.fired = fired;
+    bb_work_queue(&chip->sd.work);
 }
 
 static void power_up(struct bcm2835_sdhost *chip)
@@ -536,21 +431,19 @@ static int bcm2835_sdhost_probe(struct bb_device *device)
     if (!error)
         error = bb_pins_apply(device);
     if (!error)
-        error = get_clock(chip);
+        error = bb_sd_prepare(&chip->sd, device, SDDATA);
     if (error)
         return error;
-    chip->work.run = run_work;
-    chip->work.device = chip->ending.device = device;
+    chip->ending.device = device;
     chip->ending.run = look_again;
     chip->sd.ops = &sdhost_ops;
-    chip->sd.max_hz = (uint32_t)(chip->input_hz / 2);
+    chip->sd.max_hz = (uint32_t)(chip->sd.input_hz / 2);
     chip->sd.max_blocks = MOST_BLOCKS;
     chip->sd.max_segments = SEGMENTS;
     chip->sd.wide = chip->sd.high_speed = true;
-    get_channel(chip);
     power_up(chip);
     error = bb_interrupt_get(device, 0, sdhost_interrupt, &chip->interrupt);
-    return error ? error : bb_sd_attach(&chip->sd, device, &chip->block);
+    return error ? error : bb_sd_attach(&chip->sd);
 }
 
 static void bcm2835_sdhost_remove(struct bb_device *device)
@@ -558,12 +451,7 @@ static void bcm2835_sdhost_remove(struct bb_device *device)
     bb_sd_detach(&bb_container_of(device, struct bcm2835_sdhost, device)->sd);
 }
 
-const struct bb_block_ops bb_ops_block_bcm2835_sdhost = {
-    .submit = bcm2835_sdhost_submit,
-    .reap = bcm2835_sdhost_reap,
-    .arm = bcm2835_sdhost_arm,
-    .expire = bcm2835_sdhost_expire,
-};
+const struct bb_block_ops bb_ops_block_bcm2835_sdhost = BB_SD_BLOCK_OPS;
 
 BB_DRIVER(block, bcm2835_sdhost, .bus = &bb_mmio_bus, .match = BB_MATCH({"brcm,bcm2835-sdhost"}),
           .needs = BB_CLASSES(&bb_class_clock, &bb_class_pins, &bb_class_irq),

@@ -2,12 +2,10 @@
 /*
  * SD host controllers of the standard kind (SD Host Controller Simplified Specification 3.00), as
  * the Arasan of the BCM2835 (BCM2835 ARM Peripherals, chapter 5: EMMC). That one takes nothing but
- * 32-bit accesses, says nothing true of itself in its capabilities, has no DMA of its own, and
- * loses a register write that comes within two clocks of the card after another.
+ * 32-bit accesses, says nothing true of itself in its capabilities nor of its slot, has no DMA of
+ * its own and no use for the high speed bit, and loses a register write that comes within two
+ * clocks of the card after another.
  */
-#include <busbar/clock.h>
-#include <busbar/dma.h>
-#include <busbar/dma_engine.h>
 #include <busbar/gpio.h>
 #include <busbar/irq.h>
 #include <busbar/mmio.h>
@@ -45,12 +43,9 @@ enum { /* present state */
        DATA_INHIBIT = 1 << 1,
        WRITE_READY = 1 << 10,
        READ_READY = 1 << 11,
-       INSERTED = 1 << 16,
-       WRITABLE = 1 << 19, /* as the switch of the card says */
 };
 enum { /* host control and power */
        FOUR_LINES = 1 << 1,
-       HIGH_SPEED = 1 << 2,
        POWER_3V3 = 0xf << 8,
 };
 enum { /* clock, time-out and reset */
@@ -68,8 +63,6 @@ enum { /* interrupt status, its enable and the signal's enable */
        TRANSFER_COMPLETE = 1 << 1,
        BUFFER_WRITE_READY = 1 << 4,
        BUFFER_READ_READY = 1 << 5,
-       CARD_INSERTED = 1 << 6,
-       CARD_REMOVED = 1 << 7,
        COMMAND_TIMEOUT = 1 << 16,
        COMMAND_CRC = 1 << 17,
        COMMAND_END = 1 << 18,
@@ -80,13 +73,11 @@ enum { /* interrupt status, its enable and the signal's enable */
        CURRENT_LIMIT = 1 << 23,
        ERRORS = 0xff << 16,
        BUFFER_READY = BUFFER_WRITE_READY | BUFFER_READ_READY,
-       SLOT = CARD_INSERTED | CARD_REMOVED,
-       USED = SLOT | COMMAND_COMPLETE | TRANSFER_COMPLETE | BUFFER_READY | ERRORS,
+       USED = COMMAND_COMPLETE | TRANSFER_COMPLETE | BUFFER_READY | ERRORS,
 };
 enum {
     MOST_BLOCKS = 256,
     SEGMENTS = 32,
-    LINE = 64, /* what DMA wants memory aligned to: lines of any cache here */
     SLOW = 400000,
 };
 #define RESET_WAIT (10 * BB_MSEC)
@@ -94,20 +85,16 @@ enum {
 
 struct sdhci {
     struct bb_device device;
-    struct bb_block block;
-    struct bb_sd sd;
+    union {
+        struct bb_block block;
+        struct bb_sd sd;
+    };
     struct bb_regs regs;
-    struct bb_clock_input clock;
     struct bb_interrupt interrupt;
-    struct bb_dma_channel channel;
-    struct bb_work work;
-    uint64_t input_hz;
     const char *pins;              /* parameter */
-    bool embedded;                 /* soldered in: neither switch nor detection */
-    uint32_t fifo;                 /* where devices see BUFFER */
     uint32_t noted;                /* status bits that the interrupt took */
     uint32_t seen;                 /* of the command */
-    bool replied, dma;             /* the response is there; the channel moves the data */
+    bool replied;                  /* the response is there */
     struct bb_sd_command *command; /* under way, or NULL */
     const struct bb_block_segment *segment;
     uint32_t offset, left; /* in the segment; of all data. Bytes */
@@ -133,20 +120,10 @@ static int reset(const struct sdhci *chip, uint32_t what)
     return bb_read32_until(&chip->regs, CLOCK_RESET, what, 0, RESET_WAIT);
 }
 
-static void end_dma(struct sdhci *chip)
-{
-    const struct bb_sd_command *command = chip->command;
-    bb_dma_channel_stop(&chip->channel);
-    for (unsigned i = 0; i < command->segment_count && !command->write; i++)
-        bb_dma_return(command->segments[i].data, command->segments[i].length);
-    chip->dma = false;
-}
-
 static void done(struct sdhci *chip, int error)
 {
     bool refused = chip->command->block_size && bb_sd_is_refused(chip->command);
-    if (chip->dma)
-        end_dma(chip);
+    bb_sd_dma_end(&chip->sd, chip->command);
     if (error || refused)
         (void)reset(chip, RESET_COMMAND | RESET_DATA);
     chip->command = NULL;
@@ -202,30 +179,13 @@ static void move_blocks(struct sdhci *chip)
     }
 }
 
-/* Whole cache lines, so that nothing else of the program is in them. */
-static bool start_dma(struct sdhci *chip)
-{
-    const struct bb_sd_command *command = chip->command;
-    if (!chip->channel.engine || command->block_size != BB_SD_BLOCK)
-        return false;
-    bb_dma_channel_prepare(&chip->channel, command->write, chip->fifo);
-    for (unsigned i = 0; i < command->segment_count; i++) {
-        const struct bb_block_segment *segment = &command->segments[i];
-        if (((uintptr_t)segment->data | segment->length) % LINE ||
-            bb_dma_channel_add(&chip->channel, segment->data, segment->length))
-            return false;
-    }
-    bb_dma_channel_start(&chip->channel);
-    return true;
-}
-
 static int go_on(struct sdhci *chip)
 {
-    if (chip->dma) {
-        int error = bb_dma_channel_result(&chip->channel);
+    if (chip->sd.dma) {
+        int error = bb_dma_channel_result(&chip->sd.channel);
         if (error)
             return error == -EINPROGRESS ? 0 : error;
-        end_dma(chip);
+        bb_sd_dma_end(&chip->sd, chip->command);
         chip->left = 0;
     }
     while (chip->left && (is_ready(chip) || is_ready_soon(chip)))
@@ -274,7 +234,8 @@ static void advance(struct sdhci *chip)
             done(chip, 0);
             return;
         }
-        chip->dma = command->block_size && start_dma(chip);
+        if (command->block_size)
+            bb_sd_dma_start(&chip->sd, command, 0);
     }
     if (!error && chip->replied && command->block_size) {
         error = go_on(chip);
@@ -283,23 +244,20 @@ static void advance(struct sdhci *chip)
     }
     bool waits = command->block_size || command->answer == BB_SD_R1B;
     bool complete = !waits || chip->seen & TRANSFER_COMPLETE;
-    if (!error && complete && chip->replied && chip->left && !chip->dma)
+    if (!error && complete && chip->replied && chip->left && !chip->sd.dma)
         error = -EIO; /* it says that all was moved, and it was not */
-    if (error || (complete && chip->replied && !chip->dma))
+    if (error || (complete && chip->replied && !chip->sd.dma))
         done(chip, error);
-    else
-        write(chip, SIGNAL_ENABLE, USED); /* what is there already fires at once */
+    else /* what is there already fires at once; each block of DMA is the engine's */
+        write(chip, SIGNAL_ENABLE, chip->sd.dma ? USED & ~(uint32_t)BUFFER_READY : USED);
 }
 
 static void sdhci_look(struct bb_sd *sd)
 {
     struct sdhci *chip = chip_of(sd);
-    uint32_t status = take_status(chip);
-    chip->seen |= status;
+    chip->seen |= take_status(chip);
     if (chip->command)
         advance(chip);
-    if (status & (CARD_INSERTED | CARD_REMOVED) && !chip->embedded)
-        bb_sd_changed(sd);
 }
 
 static uint32_t word_of(const struct bb_sd_command *command)
@@ -333,7 +291,7 @@ static void sdhci_start(struct bb_sd *sd, struct bb_sd_command *command)
     (void)take_status(chip); /* what came late belongs to nobody */
     chip->command = command;
     chip->seen = 0;
-    chip->replied = chip->dma = false;
+    chip->replied = false;
     chip->segment = command->segments;
     chip->offset = 0;
     chip->left = (uint32_t)command->block_size * command->blocks;
@@ -355,8 +313,7 @@ static void sdhci_start(struct bb_sd *sd, struct bb_sd_command *command)
 static void sdhci_stop(struct bb_sd *sd)
 {
     struct sdhci *chip = chip_of(sd);
-    if (chip->dma)
-        end_dma(chip);
+    bb_sd_dma_end(&chip->sd, chip->command);
     chip->command = NULL;
     (void)reset(chip, RESET_COMMAND | RESET_DATA);
     (void)take_status(chip);
@@ -367,30 +324,17 @@ static void sdhci_set_bus(struct bb_sd *sd, const struct bb_sd_bus *bus)
 {
     struct sdhci *chip = chip_of(sd);
     uint64_t divider = 0; /* the clock goes through twice as much; 0: as it is */
-    if (bus->hz < chip->input_hz)
-        divider = (chip->input_hz + 2ull * bus->hz - 1) / (2ull * bus->hz);
+    if (bus->hz < sd->input_hz)
+        divider = (sd->input_hz + 2ull * bus->hz - 1) / (2ull * bus->hz);
     if (divider > DIVIDER_MOST)
         divider = DIVIDER_MOST;
     write(chip, CLOCK_RESET, LONGEST);
-    uint32_t host = POWER_3V3 | (bus->width == 4 ? FOUR_LINES : 0);
-    write(chip, HOST_POWER, host | (bus->high_speed ? HIGH_SPEED : 0));
+    write(chip, HOST_POWER, POWER_3V3 | (bus->width == 4 ? FOUR_LINES : 0));
     uint32_t clock = (uint32_t)(divider & 0xff) << 8 | (uint32_t)(divider >> 8) << 6 | LONGEST;
     write(chip, CLOCK_RESET, clock | CLOCK_INTERNAL);
     (void)bb_read32_until(&chip->regs, CLOCK_RESET, CLOCK_STABLE, CLOCK_STABLE, RESET_WAIT);
-    sd->hz = (uint32_t)(divider ? chip->input_hz / (2 * divider) : chip->input_hz);
+    sd->hz = (uint32_t)(divider ? sd->input_hz / (2 * divider) : sd->input_hz);
     write(chip, CLOCK_RESET, clock | CLOCK_INTERNAL | CLOCK_CARD);
-}
-
-static bool sdhci_present(struct bb_sd *sd)
-{
-    struct sdhci *chip = chip_of(sd);
-    return chip->embedded || bb_read32(&chip->regs, PRESENT_STATE) & INSERTED;
-}
-
-static bool sdhci_locked(struct bb_sd *sd)
-{
-    struct sdhci *chip = chip_of(sd);
-    return !chip->embedded && !(bb_read32(&chip->regs, PRESENT_STATE) & WRITABLE);
 }
 
 static const struct bb_sd_ops ops = {
@@ -398,8 +342,6 @@ static const struct bb_sd_ops ops = {
     .look = sdhci_look,
     .stop = sdhci_stop,
     .set_bus = sdhci_set_bus,
-    .present = sdhci_present,
-    .locked = sdhci_locked,
 };
 
 static void sdhci_interrupt(struct bb_interrupt *interrupt)
@@ -410,56 +352,9 @@ static void sdhci_interrupt(struct bb_interrupt *interrupt)
     if (!status)
         return;
     chip->noted |= status;
-    if (signal & ~(uint32_t)SLOT) /* the others are asked for once */
-        write(chip, SIGNAL_ENABLE, SLOT);
+    write(chip, SIGNAL_ENABLE, 0); /* they are asked for once */
     write(chip, STATUS, status);
-    bb_work_queue(&chip->work);
-}
-
-static void fired(struct bb_dma_channel *channel)
-{
-    bb_work_queue(&bb_container_of(channel, struct sdhci, channel)->work);
-}
-
-static void run_work(struct bb_work *work)
-{
-    bb_sd_work(&bb_container_of(work, struct sdhci, work)->sd);
-}
-
-/* ---- The block device ---- */
-
-static int sdhci_submit(struct bb_block *block, unsigned queue,
-                        struct bb_block_request *const *requests, unsigned count)
-{
-    (void)queue;
-    return bb_sd_submit(&bb_container_of(block, struct sdhci, block)->sd, requests, count);
-}
-
-static int sdhci_reap(struct bb_block *block, unsigned queue, unsigned limit)
-{
-    (void)queue;
-    return bb_sd_reap(&bb_container_of(block, struct sdhci, block)->sd, limit);
-}
-
-static bool sdhci_arm(struct bb_block *block, unsigned queue)
-{
-    (void)queue;
-    return bb_sd_arm(&bb_container_of(block, struct sdhci, block)->sd);
-}
-
-static int sdhci_expire(struct bb_block *block)
-{
-    return bb_sd_expire(&bb_container_of(block, struct sdhci, block)->sd);
-}
-
-static int get_clock(struct sdhci *chip)
-{
-    int error = bb_clock_get(&chip->device, 0, &chip->clock);
-    if (!error)
-        error = bb_clock_rate(&chip->clock, &chip->input_hz);
-    if (!error && (chip->input_hz < 1000000 || chip->input_hz > 1000000000))
-        error = -EINVAL;
-    return error ? bb_fail(&chip->device, "clock", error) : 0;
+    bb_work_queue(&chip->sd.work);
 }
 
 /* The tree's, unless the manifest or the command line says otherwise: a SoC may lead the same pins
@@ -476,39 +371,28 @@ static int start_up(struct sdhci *chip)
     if (reset(chip, RESET_ALL))
         return bb_fail(&chip->device, "reset", -ETIMEDOUT);
     write(chip, STATUS_ENABLE, USED);
-    write(chip, SIGNAL_ENABLE, SLOT);
     return 0;
 }
 
 static int sdhci_probe(struct bb_device *device)
 {
     struct sdhci *chip = bb_container_of(device, struct sdhci, device);
-    uint32_t base;
     int error = bb_regs_get(device, 0, SIZE, &chip->regs);
     if (!error)
         error = apply_pins(chip);
     if (!error)
-        error = get_clock(chip);
+        error = bb_sd_prepare(&chip->sd, device, BUFFER);
     if (!error)
         error = start_up(chip);
     if (error)
         return error;
-    /* Without an engine the CPU moves the data. */
-    if (bb_node_u32_at(device->node, "reg", 0, &base) == 0) {
-        chip->fifo = base + BUFFER;
-        (void)bb_dma_channel_get(device, 0, &chip->channel);
-    }
-    chip->channel.fired = fired;
-    chip->work.run = run_work;
-    chip->work.device = device;
-    chip->embedded = bb_node_has(device->node, "non-removable");
     chip->sd.ops = &ops;
-    chip->sd.max_hz = (uint32_t)chip->input_hz;
+    chip->sd.max_hz = (uint32_t)chip->sd.input_hz;
     chip->sd.max_blocks = MOST_BLOCKS;
     chip->sd.max_segments = SEGMENTS;
     chip->sd.wide = chip->sd.high_speed = true;
     error = bb_interrupt_get(device, 0, sdhci_interrupt, &chip->interrupt);
-    return error ? error : bb_sd_attach(&chip->sd, device, &chip->block);
+    return error ? error : bb_sd_attach(&chip->sd);
 }
 
 static void sdhci_remove(struct bb_device *device)
@@ -518,12 +402,7 @@ static void sdhci_remove(struct bb_device *device)
     write(chip, SIGNAL_ENABLE, 0);
 }
 
-const struct bb_block_ops bb_ops_block_sdhci = {
-    .submit = sdhci_submit,
-    .reap = sdhci_reap,
-    .arm = sdhci_arm,
-    .expire = sdhci_expire,
-};
+const struct bb_block_ops bb_ops_block_sdhci = BB_SD_BLOCK_OPS;
 
 BB_DRIVER(block, sdhci, .bus = &bb_mmio_bus, .match = BB_MATCH({"brcm,bcm2835-sdhci"}),
           .needs = BB_CLASSES(&bb_class_clock, &bb_class_pins, &bb_class_irq),

@@ -6,14 +6,19 @@
  *
  *     struct sdhost {
  *         struct bb_device device;
- *         struct bb_block block;      // the face
- *         struct bb_sd sd;
+ *         union {
+ *             struct bb_block block;      // the face
+ *             struct bb_sd sd;            // which begins with it
+ *         };
  *     };
  *
  *     static const struct bb_sd_ops sdhost_ops = {.start = ..., .look = ..., ...};
  *     ...
+ *     error = bb_sd_prepare(&self->sd, device, FIFO);
  *     self->sd.ops = &sdhost_ops;                      // and the limits below
- *     error = bb_sd_attach(&self->sd, device, &self->block);    // last in probe
+ *     error = bb_sd_attach(&self->sd);                 // last in probe
+ *     ...
+ *     const struct bb_block_ops bb_ops_block_sdhost = BB_SD_BLOCK_OPS;
  *
  * Everything is in thread context. A controller's interrupt handler quiets its hardware, notes what
  * it said and queues work, which calls bb_sd_done(). Nothing here waits except bb_sd_attach().
@@ -22,6 +27,8 @@
 #define BUSBAR_SD_H
 
 #include <busbar/block.h>
+#include <busbar/clock.h>
+#include <busbar/dma_engine.h>
 #include <busbar/mmio.h>
 
 enum { BB_SD_BLOCK = 512 };     /* bytes of a block of data, whatever the card */
@@ -56,9 +63,8 @@ struct bb_sd_command {
 };
 
 struct bb_sd_bus {
-    uint32_t hz;     /* at most */
-    uint8_t width;   /* 1 or 4 lines of data */
-    bool high_speed; /* the card changes its outputs at the rising edge (6.6.7) */
+    uint32_t hz;   /* at most */
+    uint8_t width; /* 1 or 4 lines of data */
 };
 
 struct bb_sd;
@@ -75,8 +81,6 @@ struct bb_sd_ops {
     void (*stop)(struct bb_sd *sd);
     /* Between commands. Sets sd->hz to what it became. */
     void (*set_bus)(struct bb_sd *sd, const struct bb_sd_bus *bus);
-    bool (*present)(struct bb_sd *sd); /* whether a card is in the slot; NULL: cannot tell */
-    bool (*locked)(struct bb_sd *sd);  /* the write protect switch; NULL: has none */
 };
 
 enum bb_sd_state {
@@ -101,10 +105,10 @@ struct bb_sd_card {
     bool has_v2;                      /* answered CMD8 */
     bool wide, counts, protected;     /* has 4 lines; has CMD23; may not be written to */
     bool high_speed;                  /* switched to it */
-    bool zero_erased;                 /* DATA_STAT_AFTER_ERASE is 0 */
 };
 
 struct bb_sd {
+    struct bb_block block; /* first */
     /* The controller sets these before bb_sd_attach(). */
     const struct bb_sd_ops *ops;
     uint32_t max_hz;     /* of the bus; not 0 */
@@ -112,19 +116,26 @@ struct bb_sd {
     uint16_t max_segments;
     bool wide, high_speed; /* what it can */
 
+    /* bb_sd_prepare() sets these. */
+    struct bb_device *device;
+    struct bb_clock_input clock;
+    uint64_t input_hz; /* 1 MHz to 1 GHz */
+    struct bb_dma_channel channel;
+    uint32_t fifo;       /* where devices see the data register */
+    struct bb_work work; /* bb_sd_work(): for the interrupt to queue */
+
+    bool dma;    /* the channel moves the data of the command */
     uint32_t hz; /* of the bus now */
     struct bb_sd_card card;
     uint32_t retries, recoveries; /* commands done again; times that the card was set up again */
 
     /* The rest belongs to this layer. */
-    struct bb_device *device;
-    struct bb_block *block;
     const struct bb_sd_script *script;
-    uint8_t state, step, tries;
-    bool busy, pausing; /* a command is under way; the time before the next one */
-    bool again;         /* one has ended, and was not looked at yet */
-    bool application;   /* CMD55 went before */
-    bool running, removed;
+    uint8_t state, step, tries, attempts; /* of the request; to identify the card */
+    bool busy, pausing;                   /* a command is under way; the time before the next one */
+    bool again;                           /* one has ended, and was not looked at yet */
+    bool application;                     /* CMD55 went before */
+    bool running, removed, lost;          /* lost: it is to be identified before its next request */
     bool fast, slow;    /* the card can be switched to high speed; it did not do well there */
     int error;          /* of the command that ended */
     uint32_t wait_left; /* ms that the script may still spend on pauses */
@@ -142,9 +153,11 @@ struct bb_sd {
     struct bb_value values[3];
 };
 
+/* Gets the clock and, where the node names one, a channel for the data register at `offset`. */
+int bb_sd_prepare(struct bb_sd *sd, struct bb_device *device, uint32_t offset);
 /* Identifies the card and makes a block device of it: the last step of probe. Waits, for 6 seconds
  * at most. -ENOSYS when there is no card; or an error that the reason explains. */
-int bb_sd_attach(struct bb_sd *sd, struct bb_device *device, struct bb_block *block);
+int bb_sd_attach(struct bb_sd *sd);
 /* In remove: ends what is in flight with -ENODEV. */
 void bb_sd_detach(struct bb_sd *sd);
 
@@ -157,10 +170,14 @@ static inline bool bb_sd_is_refused(const struct bb_sd_command *command)
 {
     return command->reply[0] & BB_SD_WRONG;
 }
-/* What the work behind the interrupt calls: look(), and whoever waits is told. */
+/* As the work behind the interrupt does: look(), and whoever waits is told. */
 void bb_sd_work(struct bb_sd *sd);
-/* A card came or went. */
-void bb_sd_changed(struct bb_sd *sd);
+
+/* Has the channel move the data of a command, but for `rest` bytes at its end; sets sd->dma. Left
+ * to the CPU: what is no whole number of cache lines, or out of the engine's reach. */
+void bb_sd_dma_start(struct bb_sd *sd, const struct bb_sd_command *command, uint32_t rest);
+/* The channel is done, or is to stop; nothing without one. */
+void bb_sd_dma_end(struct bb_sd *sd, const struct bb_sd_command *command);
 
 /* Words between a data register and memory: what PIO costs is this. */
 static inline void bb_sd_eight_in(uintptr_t port, uint32_t *at)
@@ -197,11 +214,17 @@ static inline void bb_sd_words_out(const struct bb_regs *regs, size_t offset, co
         bb_arch_write32(port, *at++);
 }
 
-/* What the driver's ops of the block face call. */
-int bb_sd_submit(struct bb_sd *sd, struct bb_block_request *const *requests, unsigned count);
-int bb_sd_reap(struct bb_sd *sd, unsigned limit);
-bool bb_sd_arm(struct bb_sd *sd);
-int bb_sd_expire(struct bb_sd *sd);
+/* The ops: as <busbar/block.h> has them. */
+int bb_sd_submit(struct bb_block *block, unsigned queue, struct bb_block_request *const *requests,
+                 unsigned count);
+int bb_sd_reap(struct bb_block *block, unsigned queue, unsigned limit);
+bool bb_sd_arm(struct bb_block *block, unsigned queue);
+int bb_sd_expire(struct bb_block *block);
+
+#define BB_SD_BLOCK_OPS                                                                            \
+    {                                                                                              \
+        .submit = bb_sd_submit, .reap = bb_sd_reap, .arm = bb_sd_arm, .expire = bb_sd_expire,      \
+    }
 
 /* ---- Registers of the card; what they say is checked (chapter 5 and section 4.3.10) ---- */
 

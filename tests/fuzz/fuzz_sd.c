@@ -27,7 +27,6 @@ enum {              /* a byte of the input, for each command */
 static const uint8_t *input, *input_end;
 static bool high_capacity, moving;
 static struct bb_sd sd;
-static struct bb_block block;
 static struct bb_node node;
 static struct bb_device device;
 static unsigned told;
@@ -152,13 +151,7 @@ static void set_bus(struct bb_sd *card, const struct bb_sd_bus *bus)
 static const struct bb_sd_ops ops = {
     .start = start, .look = look, .stop = stop, .set_bus = set_bus};
 
-static int block_reap(struct bb_block *it, unsigned queue, unsigned limit)
-{
-    (void)it, (void)queue;
-    return bb_sd_reap(&sd, limit);
-}
-
-static const struct bb_block_ops block_ops = {.reap = block_reap};
+static const struct bb_block_ops block_ops = BB_SD_BLOCK_OPS;
 
 static void tell(struct bb_block_request *request)
 {
@@ -179,23 +172,23 @@ static void use_card(void)
         struct bb_block_request *batch[] = {&requests[i]};
         bool moves = kinds[i] != BB_BLOCK_DISCARD;
         requests[i] = (struct bb_block_request){.op = kinds[i],
-                                                .block = block.capacity - BLOCKS,
+                                                .block = sd.block.capacity - BLOCKS,
                                                 .segments = moves ? &segment : NULL,
                                                 .segment_count = moves,
                                                 .count = moves ? 0 : BLOCKS,
                                                 .done = tell};
-        posted += block.capacity >= BLOCKS && bb_sd_submit(&sd, batch, 1) == 1;
+        posted += sd.block.capacity >= BLOCKS && bb_sd_submit(&sd.block, 0, batch, 1) == 1;
     }
     for (unsigned i = 0; i < 200 && told < posted; i++) {
         bb_sleep(500 * BB_MSEC);
-        (void)bb_sd_reap(&sd, UINT16_MAX);
+        (void)bb_sd_reap(&sd.block, 0, UINT16_MAX);
     }
     must(told == posted);
 }
 
 static void check_card(void)
 {
-    must(block.capacity > 0 && block.capacity <= 1ull << 32);
+    must(sd.block.capacity > 0 && sd.block.capacity <= 1ull << 32);
     must(sd.card.erase_blocks > 0 && sd.card.hz > 0 && sd.hz > 0 && sd.card.rca > 0);
     must(strnlen(sd.card.name, sizeof(sd.card.name)) < sizeof(sd.card.name));
     for (const char *c = sd.card.name; *c; c++)
@@ -223,8 +216,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     node = (struct bb_node){
         .name = "card", .enabled = true, .state = BB_NODE_RUNNING, .arena = &bb_arena};
     device = (struct bb_device){.node = &node, .driver = &driver, .name = "card"};
-    block = (struct bb_block){.face = {.device = &device, .ops = &block_ops}, .shift = 9};
-    if (bb_sd_attach(&sd, &device, &block) == 0) {
+    sd.block = (struct bb_block){.face = {.device = &device, .ops = &block_ops}, .shift = 9};
+    sd.device = &device;
+    if (bb_sd_attach(&sd) == 0) {
         check_card();
         use_card();
         if (sd.state == BB_SD_READY && !sd.script)

@@ -178,8 +178,6 @@ static void write_cards(const struct pi_options *options)
     tree_cells("bus-width", 4);
     if (options->arasan && !options->no_dma)
         tree_cells("dmas", PHANDLE_DMA, DREQ_EMMC);
-    if (!options->slot_switches)
-        tree_flag("non-removable");
     tree_close();
 }
 
@@ -254,7 +252,7 @@ static struct sd_card *sdhci_slot(void *context)
     return leads(7) ? &pi.card : NULL;
 }
 
-static void prepare_cards(const struct pi_options *options)
+static void prepare_cards(void)
 {
     model_dma_map(&pi.dma, 0x3f007000);
     pi.dma.bus_base = BUS_BASE;
@@ -264,7 +262,6 @@ static void prepare_cards(const struct pi_options *options)
     model_sdhci_map(&pi.sdhci, 0x3f300000, 250000000);
     pi.sdhost.slot = sdhost_slot;
     pi.sdhci.slot = sdhci_slot;
-    pi.sdhci.no_switch = !options->slot_switches;
     pi.dma.peripherals[DREQ_SDHOST] =
         (struct dma_peripheral){0x7e202040, model_sdhost_dreq, &pi.sdhost, &pi.sdhost.model, 0x40};
     pi.dma.peripherals[DREQ_EMMC] =
@@ -318,7 +315,7 @@ void pi_prepare(const struct pi_options *options)
     model_bcm2835_aux_map(&pi.aux, 0x3f215000, 250000000);
     model_bcm2835_pm_map(&pi.pm, 0x3f100000);
     model_bcm2835_rng_map(&pi.rng, 0x3f104000);
-    prepare_cards(options);
+    prepare_cards();
     model_dwc2_map(&pi.dwc2, 0x3f980000);
     model_dwc2_memory(&pi.dwc2, BUS_BASE, memory, pi.mailbox.seen, pi.mailbox.synced,
                       pi.mailbox.host_size);

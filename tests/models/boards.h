@@ -106,7 +106,6 @@ struct pi_options {
     bool far_memory;       /* dma-ranges that do not reach the program */
     bool arasan;           /* the tree gives the card's pins to it, and a channel of DMA */
     bool wireless_pins;    /* and yet not the pins */
-    bool slot_switches;    /* the Arasan's slot tells of cards that come and go */
     bool no_dma;           /* the tree gives nobody a channel */
     bool whole_program;    /* dma-ranges that reach all variables, not the arena alone */
 };

@@ -372,8 +372,10 @@ void sd_card_command(struct sd_card *card, unsigned index, uint32_t argument, ui
     *answer = (struct sd_answer){.kind = SD_SILENCE};
     card->current = next_fault(card);
     card->counts[index]++;
-    if (card->current == SD_FAULT_GONE)
+    if (card->current == SD_FAULT_GONE) {
+        card->effects += card->present;
         card->present = false;
+    }
     if (!card->present)
         return;
     settle(card);
@@ -383,6 +385,7 @@ void sd_card_command(struct sd_card *card, unsigned index, uint32_t argument, ui
     card->application = false;
     if (card->current == SD_FAULT_SILENT) {
         card->status |= COM_CRC_ERROR; /* it did not get it right */
+        card->effects++;
         return;
     }
     if (index == 0) {
@@ -405,21 +408,34 @@ void sd_card_command(struct sd_card *card, unsigned index, uint32_t argument, ui
     }
     bool has_status = answer->kind == SD_SHORT && !answer->unchecked && index != 8 && index != 3;
     if (has_status) {
-        if (card->current == SD_FAULT_STATUS)
+        if (card->current == SD_FAULT_STATUS) {
             card->status |= CARD_ECC_FAILED;
+            card->effects++;
+        }
         card->application = applies && index != 55 ? true : card->application;
         answer->words[0] = take_status(card, before);
         if (index != 55)
             card->application = false;
     }
-    answer->garbled = card->current == SD_FAULT_REPLY_CRC && !answer->unchecked;
-    if (card->current == SD_FAULT_BUSY && (answer->busy || card->state == SD_PROGRAMMING))
+    answer->garbled =
+        card->current == SD_FAULT_REPLY_CRC && answer->kind != SD_SILENCE && !answer->unchecked;
+    card->effects += answer->garbled;
+    if (card->current == SD_FAULT_BUSY && (answer->busy || card->state == SD_PROGRAMMING)) {
         card->busy_until = UINT64_MAX;
-    else if (answer->busy && !sd_card_is_busy(card))
+        card->effects++;
+    } else if (answer->busy && !sd_card_is_busy(card))
         card->busy_until = world_now() + card->busy_time;
 }
 
 /* ---- Data ---- */
+
+/* Whether this fault is one of the data that moves now. */
+static bool data_has(struct sd_card *card, enum sd_fault fault)
+{
+    bool now = card->current == fault;
+    card->effects += now;
+    return now || (fault == SD_FAULT_DATA_CRC && card->fails_when_fast && card->high_speed);
+}
 
 static void step(struct sd_card *card)
 {
@@ -431,12 +447,11 @@ static void step(struct sd_card *card)
 enum sd_data_result sd_card_send(struct sd_card *card, uint8_t *bytes, unsigned size,
                                  unsigned width)
 {
-    if (!card->present || card->state != SD_SENDING || card->current == SD_FAULT_DATA_LATE)
+    if (!card->present || card->state != SD_SENDING || data_has(card, SD_FAULT_DATA_LATE))
         return SD_DATA_LATE;
     card_require(card, width == card->width, "the bus is %u lines wide, the card sends on %u",
                  width, card->width);
-    enum sd_data_result result =
-        card->current == SD_FAULT_DATA_CRC ? SD_DATA_GARBLED : SD_DATA_GOOD;
+    enum sd_data_result result = data_has(card, SD_FAULT_DATA_CRC) ? SD_DATA_GARBLED : SD_DATA_GOOD;
     if (card->small_size) {
         card_require(card, size == card->small_size, "a register of %u bytes read as %u",
                      card->small_size, size);
@@ -464,13 +479,13 @@ enum sd_data_result sd_card_send(struct sd_card *card, uint8_t *bytes, unsigned 
 enum sd_data_result sd_card_receive(struct sd_card *card, const uint8_t *bytes, unsigned size,
                                     unsigned width)
 {
-    if (!card->present || card->state != SD_RECEIVING || card->current == SD_FAULT_DATA_LATE)
+    if (!card->present || card->state != SD_RECEIVING || data_has(card, SD_FAULT_DATA_LATE))
         return SD_DATA_LATE;
     card_require(card, !sd_card_is_busy(card), "data while DAT0 is low");
     card_require(card, width == card->width, "the bus is %u lines wide, the card listens on %u",
                  width, card->width);
     card_require(card, size == BLOCK, "blocks of %u bytes", size);
-    if (card->current == SD_FAULT_DATA_CRC)
+    if (data_has(card, SD_FAULT_DATA_CRC))
         return SD_DATA_GARBLED;
     if (card->at >= card->blocks) {
         card->status |= OUT_OF_RANGE;
@@ -478,7 +493,7 @@ enum sd_data_result sd_card_receive(struct sd_card *card, const uint8_t *bytes, 
     }
     memcpy(card->memory + card->at * BLOCK, bytes, BLOCK);
     step(card);
-    card->busy_until = card->current == SD_FAULT_BUSY ? UINT64_MAX : world_now() + card->busy_time;
+    card->busy_until = data_has(card, SD_FAULT_BUSY) ? UINT64_MAX : world_now() + card->busy_time;
     if (card->left == 0)
         card->state = SD_PROGRAMMING;
     return SD_DATA_GOOD;

@@ -65,6 +65,8 @@ struct sd_card {
     /* Faults: of command number `fault_at` (1 is the first one), and `fault_count` - 1 after it. */
     enum sd_fault fault, current;
     unsigned fault_at, fault_count;
+    unsigned effects;     /* how many of them the command could have */
+    bool fails_when_fast; /* data is garbled at high speed */
 
     unsigned commands, illegal; /* so far */
     unsigned counts[64];        /* of each command */

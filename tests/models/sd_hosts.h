@@ -43,9 +43,8 @@ struct model_sdhci {
     struct wire irq;
     struct sd_card *(*slot)(void *context);
     uint64_t input_hz;
-    bool dead;      /* commands never end */
-    bool stuck;     /* resets never end */
-    bool no_switch; /* as on the Pi: present state says nothing of a slot */
+    bool dead;  /* commands never end */
+    bool stuck; /* resets never end */
     uint32_t block, argument, word, reply[4], host, clock, status, enable, signal;
     uint64_t written[64]; /* when each register was last written */
     bool command_busy, data_busy, waits_busy, ready;
@@ -55,8 +54,6 @@ struct model_sdhci {
 };
 void model_sdhci_map(struct model_sdhci *host, uint64_t base, uint64_t input_hz);
 unsigned model_sdhci_dreq(void *context);
-/* The switch of the slot: a card came, or went. */
-void model_sdhci_slot(struct model_sdhci *host, bool inserted);
 
 enum { DMA_CHANNELS = 15, DMA_PERIPHERALS = 32 };
 /* A FIFO that DMA may touch: at a bus address, as many words as dreq() says. */

@@ -30,8 +30,6 @@ enum {
     I_COMMAND_CRC = 1 << 17,
     I_DATA_TIMEOUT = 1 << 20,
     I_DATA_CRC = 1 << 21,
-    I_INSERTED = 1 << 6,
-    I_REMOVED = 1 << 7,
     I_ERROR = 1 << 15
 };
 enum { CLOCK_INTERNAL = 1, CLOCK_STABLE = 2, CLOCK_CARD = 4, CLOCK_FIELDS = 0xffc0 };
@@ -44,11 +42,11 @@ static const struct model_register registers[] = {
     {"RESP", RESP0, MODEL_R, 0, 4},
     {"DATA", DATA, MODEL_RW, ~0u},
     {"STATUS", STATE, MODEL_R},
-    {"CONTROL0", CONTROL0, MODEL_RW, 0x00000f06},
+    {"CONTROL0", CONTROL0, MODEL_RW, 0x00000f02},
     {"CONTROL1", CONTROL1, MODEL_RW, 0x070fffe5},
-    {"INTERRUPT", INTERRUPT, MODEL_RW, 0x00ff00ff},
-    {"IRPT_MASK", IRPT_MASK, MODEL_RW, 0x00ff00ff},
-    {"IRPT_EN", IRPT_EN, MODEL_RW, 0x00ff00ff},
+    {"INTERRUPT", INTERRUPT, MODEL_RW, 0x00ff0033},
+    {"IRPT_MASK", IRPT_MASK, MODEL_RW, 0x00ff0033},
+    {"IRPT_EN", IRPT_EN, MODEL_RW, 0x00ff0033},
     {NULL},
 };
 
@@ -72,11 +70,6 @@ static void raise(struct model_sdhci *host, uint32_t bits)
 {
     host->status |= bits & host->enable;
     update(host);
-}
-
-void model_sdhci_slot(struct model_sdhci *host, bool inserted)
-{
-    raise(host, inserted ? I_INSERTED : I_REMOVED);
 }
 
 unsigned model_sdhci_dreq(void *context)
@@ -273,13 +266,10 @@ static void reset(struct model_sdhci *host, uint32_t what)
 
 static uint32_t state(struct model_sdhci *host)
 {
-    struct sd_card *card = host->slot(host);
     uint32_t value = host->command_busy | (uint32_t)host->data_busy << 1;
     if (host->ready)
         value |= is_reading(host) ? 1 << 11 : 1 << 10;
-    if (!host->no_switch && card && card->present)
-        value |= 7 << 16 | 1 << 19;
-    return value;
+    return value; /* and of the slot it says that it is empty and protected, whatever is in it */
 }
 
 static uint32_t sdhci_read(struct model *model, uint32_t offset, unsigned bytes)
