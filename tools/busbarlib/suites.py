@@ -14,7 +14,7 @@ from . import ROOT, BusbarError, build, common, fuzz, manifest, run, setup, symb
 from .expect import Dialogue, Program
 
 SKIP_STATUS = 77  # a script's exit status that says 'not on this machine'
-SCRIPT_TIMEOUT = 900
+SCRIPT_TIMEOUT = 1800
 UNIT_PATIENCE = 4  # times Meson's own limits, for a machine that does other things too
 UNIT_TIMEOUT = 900 * UNIT_PATIENCE
 RUN_TIMEOUT = 60
