@@ -56,6 +56,12 @@ static void change_port(struct dwc2 *chip, uint32_t set, uint32_t clear)
     bb_arch_irq_restore(state);
 }
 
+static void port_changed(struct dwc2 *chip, uint32_t changes)
+{
+    __atomic_fetch_or(&chip->changes, changes, __ATOMIC_RELEASE);
+    bb_usb_root_changed(&chip->usb_host);
+}
+
 static void port_interrupt(struct dwc2 *chip, uint32_t status)
 {
     uint32_t port = get(chip, HPRT), changes = 0;
@@ -67,10 +73,8 @@ static void port_interrupt(struct dwc2 *chip, uint32_t status)
     if (port & PORT_OVER_CURRENT_CHANGE)
         changes |= BB_USB_PORT_OVER_CURRENT;
     put(chip, GINTSTS, status & INT_DISCONNECTED);
-    if (changes) {
-        __atomic_fetch_or(&chip->changes, changes, __ATOMIC_RELEASE);
-        bb_usb_root_changed(&chip->usb_host);
-    }
+    if (changes)
+        port_changed(chip, changes);
 }
 
 static void dwc2_interrupt(struct bb_interrupt *interrupt)
@@ -133,9 +137,9 @@ static void channel_halted(struct dwc2 *chip, struct channel *channel)
     struct bb_usb_transfer *transfer = channel->transfer;
     struct job *job = job_of(transfer);
     uint32_t events = channel->events;
+    channel->events = 0; /* a halt that comes in between is seen by settle() */
     bool was_halting = channel->state == HALTING;
     uint64_t due = 0;
-    channel->events = 0;
     if (events & EVENT_AHB_ERROR && !(events & EVENT_HALTED)) {
         bb_print(BB_ERROR, "%s: the core could not reach memory", chip->device.name);
         job->status = job->status ? job->status : -EIO;
@@ -192,6 +196,8 @@ static void run_work(struct bb_work *work)
     struct bb_usb_transfer *transfer;
     for (; halted; halted &= halted - 1) {
         struct channel *channel = &chip->channels[__builtin_ctz(halted)];
+        if (!(channel->events & (EVENT_HALTED | EVENT_AHB_ERROR)))
+            continue; /* the end of what it did before, which is known */
         if (channel->transfer)
             channel_halted(chip, channel);
         else
@@ -225,8 +231,9 @@ static uint64_t settle(struct dwc2 *chip)
             recover(chip, "a channel did not halt");
             return BB_FOREVER;
         }
-        channel->events |= get_channel(chip, channel, HCINT) & EVENTS;
-        put_channel(chip, channel, HCINT, EVENTS);
+        uintptr_t state = bb_arch_irq_save();
+        channel_interrupt(chip, channel);
+        bb_arch_irq_restore(state);
         if (channel->transfer)
             channel_halted(chip, channel);
     }
@@ -400,22 +407,22 @@ static void run_port(struct bb_timer_event *event)
     if (port & PORT_ENABLED)
         set_speed(chip, port);
     chip->resetting = false;
-    __atomic_fetch_or(&chip->changes, BB_USB_PORT_RESET, __ATOMIC_RELEASE);
-    bb_usb_root_changed(&chip->usb_host);
+    port_changed(chip, BB_USB_PORT_RESET);
 }
 
 static int dwc2_port_status(struct bb_usb_host *host, unsigned number, uint32_t *status)
 {
     struct dwc2 *chip = chip_of(host);
-    if (number != 1 || chip->broken)
-        return number != 1 ? -EINVAL : -EIO;
+    (void)number; /* there is one */
+    *status = BB_USB_PORT_POWER;
+    if (chip->broken)
+        return 0; /* nothing is plugged in */
     uint32_t port = get(chip, HPRT), speed = port >> PORT_SPEED & 3, bits = 0;
-    bits |= port & PORT_CONNECTED ? BB_USB_PORT_CONNECTION : 0u;
+    bits |= port & PORT_CONNECTED;
+    bits |= port >> 1 & BB_USB_PORT_OVER_CURRENT;
+    bits |= port >> 4 & BB_USB_PORT_POWER;
     bits |= port & PORT_ENABLED && !chip->resetting ? BB_USB_PORT_ENABLE : 0u;
-    bits |= port & PORT_SUSPEND ? BB_USB_PORT_SUSPEND : 0u;
-    bits |= port & PORT_OVER_CURRENT ? BB_USB_PORT_OVER_CURRENT : 0u;
     bits |= chip->resetting ? BB_USB_PORT_RESET : 0u;
-    bits |= port & PORT_POWER ? BB_USB_PORT_POWER : 0u;
     if (port & PORT_ENABLED && speed == PORT_SPEED_LOW)
         bits |= BB_USB_PORT_LOW_SPEED;
     if (port & PORT_ENABLED && speed == PORT_SPEED_HIGH)
@@ -428,8 +435,9 @@ static int dwc2_port_feature(struct bb_usb_host *host, unsigned number,
                              enum bb_usb_port_feature feature, bool set)
 {
     struct dwc2 *chip = chip_of(host);
-    if (number != 1 || chip->broken)
-        return number != 1 ? -EINVAL : -EIO;
+    (void)number;
+    if (chip->broken)
+        return -EIO;
     if (feature >= BB_USB_FEATURE_C_CONNECTION && feature <= BB_USB_FEATURE_C_RESET && !set) {
         uint32_t change = 1u << (feature - BB_USB_FEATURE_C_CONNECTION);
         __atomic_fetch_and(&chip->changes, ~change, __ATOMIC_RELEASE);
@@ -449,13 +457,24 @@ static int dwc2_port_feature(struct bb_usb_host *host, unsigned number,
 
 /* ---- The core ---- */
 
+/* Nobody is served any more. */
+static void end_all(struct dwc2 *chip)
+{
+    struct bb_usb_transfer *transfer;
+    bb_timer_event_cancel(&chip->tick);
+    bb_timer_event_cancel(&chip->port);
+    for (; (transfer = chip->waiting); make_ready(chip, transfer))
+        chip->waiting = job_of(transfer)->next;
+    while ((transfer = pop(&chip->periodic)) || (transfer = pop(&chip->others)))
+        end(chip, transfer, -EIO);
+}
+
 /* The core does not obey: from its reset on, as if everything had been unplugged. */
 static void recover(struct dwc2 *chip, const char *why)
 {
     chip->resets++;
     bb_print(BB_ERROR, "%s: %s: reset", chip->device.name, why);
     int error = set_up(chip);
-    (void)__atomic_exchange_n(&chip->halted, 0, __ATOMIC_ACQUIRE);
     for (unsigned i = 0; i < chip->channel_count; i++) {
         struct channel *channel = &chip->channels[i];
         struct bb_usb_transfer *transfer = channel->transfer;
@@ -468,12 +487,12 @@ static void recover(struct dwc2 *chip, const char *why)
         bb_device_broken(&chip->device, "the core cannot be reset", error);
         chip->broken = true;
         chip->free = chip->free_count = chip->unsettled = 0;
-        return;
+        end_all(chip);
+    } else {
+        set_going(chip);
+        change_port(chip, PORT_POWER, 0);
     }
-    set_going(chip);
-    change_port(chip, PORT_POWER, 0);
-    __atomic_fetch_or(&chip->changes, BB_USB_PORT_CONNECTION, __ATOMIC_RELEASE);
-    bb_usb_root_changed(&chip->usb_host);
+    port_changed(chip, BB_USB_PORT_CONNECTION);
 }
 
 static int dwc2_probe(struct bb_device *device)

@@ -134,18 +134,16 @@ static inline int set_up(struct dwc2 *chip)
 {
     put(chip, GAHBCFG, chip->burst | AHB_DMA);
     put(chip, GINTMSK, 0);
+    const char *step = "reset of the core";
     int error = reset_core(chip);
+    if (!error)
+        step = "host mode", error = choose_phy(chip);
+    if (!error)
+        step = "FIFO sizes", error = size_fifos(chip);
+    if (!error)
+        step = "disable of channels", error = stop_channels(chip);
     if (error)
-        return bb_fail(&chip->device, "reset of the core", error);
-    error = choose_phy(chip);
-    if (error)
-        return bb_fail(&chip->device, "host mode", error);
-    error = size_fifos(chip);
-    if (error)
-        return bb_fail(&chip->device, "FIFO sizes", error);
-    error = stop_channels(chip);
-    if (error)
-        return bb_fail(&chip->device, "disable of channels", error);
+        return bb_fail(&chip->device, step, error);
     put(chip, HAINTMSK, (1u << chip->channel_count) - 1);
     put(chip, GINTSTS, ~0u);
     put(chip, GAHBCFG, chip->burst | AHB_DMA);

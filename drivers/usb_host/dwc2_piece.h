@@ -162,14 +162,15 @@ static inline void start(struct dwc2 *chip, struct channel *channel,
         endpoint->ping = false;
     put_channel(chip, channel, HCTSIZ, size);
     put_channel(chip, channel, HCDMA, (uint32_t)memory);
-    unsigned frame = 0;
-    if (is_periodic(transfer))
-        frame = (get(chip, HFNUM) + 1) & FRAMES;
-    channel->frame = (uint16_t)frame;
     bool behind_hub = endpoint->device->tier > 1;
     if (chip->emulated && behind_hub && in && endpoint->type == BB_USB_BULK)
         channel->answered = try_in(chip, channel, size);
     uintptr_t state = bb_arch_irq_save(); /* its interrupt would take the events away */
+    channel->events = 0;                  /* what is left in `halted` means nothing then */
+    unsigned frame = 0;
+    if (is_periodic(transfer))
+        frame = (get(chip, HFNUM) + 1) & FRAMES;
+    channel->frame = (uint16_t)frame;
     enable(chip, channel, frame);
     if (chip->emulated && !behind_hub)
         channel->answered = get(chip, HPRT) & PORT_ENABLED;
@@ -179,18 +180,21 @@ static inline void start(struct dwc2 *chip, struct channel *channel,
 }
 
 /* A split goes on at once, or its moment is over. Whether it did; the interrupt's and, for the
- * first complete split of a job, the thread's. */
+ * first complete split of a job, the thread's. A complete split that came to nothing is repeated:
+ * the hub still holds what the device has sent and may forget it with the next start split. */
 static inline bool go_on_with_split(struct dwc2 *chip, struct channel *channel, uint32_t events)
 {
-    const uint32_t ends = EVENT_DONE | EVENT_AHB_ERROR | EVENT_STALL | EVENT_NAK | EVENT_ERROR |
-                          EVENT_BABBLE | EVENT_TOGGLE;
-    const uint32_t again = EVENT_NYET | EVENT_OVERRUN;
+    const uint32_t ends =
+        EVENT_DONE | EVENT_AHB_ERROR | EVENT_STALL | EVENT_NAK | EVENT_BABBLE | EVENT_TOGGLE;
+    const uint32_t again = EVENT_NYET | EVENT_OVERRUN | EVENT_ERROR;
+    struct job *job = job_of(channel->transfer);
+    bool failed = events & EVENT_ERROR;
     bool periodic = is_periodic(channel->transfer);
     unsigned frame = 0;
-    if (events & ends)
+    if (events & ends || (failed && job->errors + 1 >= TRIES))
         return false;
     if (channel->completing ? !(events & again) || ++channel->nyets > MOST_NYETS
-                            : !(events & EVENT_ACK))
+                            : failed || !(events & EVENT_ACK))
         return false;
     if (periodic) {
         unsigned now = get(chip, HFNUM) & FRAMES;
@@ -199,6 +203,8 @@ static inline bool go_on_with_split(struct dwc2 *chip, struct channel *channel, 
             return false;
         frame = channel->frame + (next < 2 ? 2 : next);
     }
+    if (failed)
+        job->errors++;
     channel->completing = true;
     show_split(chip, channel);
     put_channel(chip, channel, HCTSIZ, split_size(channel));
@@ -236,7 +242,7 @@ static inline uint64_t after_nak(struct bb_usb_endpoint *endpoint)
 }
 
 /* The next microframe in which an interrupt endpoint is asked, in ns. */
-static inline uint64_t next_interval(struct bb_usb_endpoint *endpoint)
+BB_NOINLINE static uint64_t next_interval(struct bb_usb_endpoint *endpoint)
 {
     uint64_t now = bb_time(), interval = endpoint->interval * BB_USEC;
     uint64_t next = endpoint->host[0] + interval;

@@ -60,6 +60,9 @@ struct model_dwc2 {
     bool never_halts;      /* a channel that is to be disabled stays enabled */
     uint64_t disable_time; /* ns, of a channel */
     uint32_t overrun_at;   /* the n-th periodic transaction from now does not fit its frame */
+    uint32_t mute_at;      /* the n-th complete split from now is the first of */
+    uint32_t mutes;        /* so many that come to nothing: no answer, or one with a bad CRC */
+    bool mute_token;       /* for the hub heard nothing; else the host did not hear its answer */
 
     /* To look at. */
     uint32_t gahbcfg, gusbcfg, gintsts, gintmsk, grxfsiz, gnptxfsiz, hptxfsiz, gotgctl;

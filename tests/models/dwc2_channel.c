@@ -226,6 +226,15 @@ static void answer_plain(struct model_dwc2 *dwc2, unsigned number, const struct 
     }
 }
 
+static bool is_mute(struct model_dwc2 *dwc2)
+{
+    if (dwc2->mute_at > 1)
+        dwc2->mute_at--;
+    else if (dwc2->mute_at && dwc2->mutes)
+        return dwc2->mutes--;
+    return false;
+}
+
 static void run_split(struct model_dwc2 *dwc2, unsigned number, struct usb_token *token)
 {
     struct model_dwc2_channel *channel = &dwc2->channels[number];
@@ -241,8 +250,14 @@ static void run_split(struct model_dwc2 *dwc2, unsigned number, struct usb_token
                                  : DWC2_XACTERR);
         return;
     }
-    answer = model_hub_complete_split(&dwc2->socket, token, type_of(channel), frame);
-    switch (answer) {
+    bool mute = is_mute(dwc2);
+    answer = mute && dwc2->mute_token
+                 ? USB_SILENCE
+                 : model_hub_complete_split(&dwc2->socket, token, type_of(channel), frame);
+    switch (mute ? USB_SILENCE : answer) {
+    case USB_SILENCE:
+        halt(dwc2, number, DWC2_XACTERR);
+        break;
     case USB_NYET:
         halt(dwc2, number, DWC2_NYET);
         break;
