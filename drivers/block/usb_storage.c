@@ -135,6 +135,10 @@ static void mend(struct usb_storage *chip, enum fix fix, int error)
 static void submit(struct usb_storage *chip, enum phase phase, struct bb_usb_endpoint *endpoint,
                    void *data, uint32_t length)
 {
+    if (chip->transfer.status == -EINPROGRESS) { /* the controller did not give it back */
+        mend(chip, FIX_ALL, -EBUSY);
+        return;
+    }
     chip->phase = (uint8_t)phase;
     chip->transfer.endpoint = endpoint;
     chip->transfer.data = data;
@@ -225,7 +229,7 @@ static void data_done(struct usb_storage *chip, const struct bb_usb_transfer *tr
 static void step_done(struct bb_usb_transfer *transfer)
 {
     struct usb_storage *chip = transfer->context;
-    if (chip->stopping)
+    if (chip->stopping || chip->phase == IDLE || chip->phase >= PAUSED)
         return;
     if (chip->phase == DATA)
         data_done(chip, transfer);
@@ -408,7 +412,10 @@ static int execute(struct usb_storage *chip, const uint8_t *cdb, unsigned cdb_le
     chip->tries = 0;
     chip->begun = bb_time();
     begin(chip, &chip->command);
-    return bb_wait(is_idle, chip, PROBE_MOST) ? -ETIMEDOUT : chip->result;
+    if (!bb_wait(is_idle, chip, PROBE_MOST))
+        return chip->result;
+    int error = usb_storage_expire(&chip->block);
+    return error ? error : -ETIMEDOUT;
 }
 
 static int inquire(struct usb_storage *chip)

@@ -387,7 +387,7 @@ static int give_status(struct model_usb_storage *stick, uint8_t *data)
         stick->stalls++;
         return USB_HALT;
     }
-    if (lie == STORAGE_NO_STATUS)
+    if (lie == STORAGE_NO_STATUS || stick->waited++ < stick->status_waits)
         return USB_WAIT;
     if (lie == STORAGE_EMPTY_STATUS && !stick->empty_sent) {
         stick->packet = 0;

@@ -56,10 +56,11 @@ struct model_usb_storage {
     uint32_t said_size;
     bool write_protected, no_medium, no_mode_sense, no_cache_command, no_reset_request;
     bool no_lun_request, needs_start, described_sense;
-    uint8_t luns, type; /* GET MAX LUN's answer; peripheral qualifier and type */
-    unsigned waits;     /* NAKs before each packet of data */
-    uint64_t ready_at;  /* world time from which it is ready */
-    uint64_t bad_block; /* reads and writes of it fail with a medium error; UINT64_MAX: none */
+    uint8_t luns, type;    /* GET MAX LUN's answer; peripheral qualifier and type */
+    unsigned waits;        /* NAKs before each packet of data */
+    unsigned status_waits; /* NAKs before each status */
+    uint64_t ready_at;     /* world time from which it is ready */
+    uint64_t bad_block;    /* reads and writes of it fail with a medium error; UINT64_MAX: none */
 
     /* To look at. */
     uint8_t *medium;

@@ -113,6 +113,28 @@ static void test_watchdog(void **state)
     assert_int_equal(stick.resets, 1);
 }
 
+/* A command that the probe can do without takes longer than it has patience: it ends before the
+ * next begins. */
+static void test_slow_probe(void **state)
+{
+    (void)state;
+    soft_host_prepare(1);
+    make_stick(BB_USB_HIGH, 512);
+    stick.waits = stick.status_waits = 23000; /* 2.9 s for a packet */
+    stick.lie_sense = (struct storage_sense){11, 0x47, 0};
+    model_usb_storage_lie(&stick, STORAGE_SENSE, 0x1a, UINT32_MAX);
+    boot(NULL);
+    struct bb_block *disk = plug();
+    assert_true(stick.count[0x1a] > 2 && stick.count[0x1a] < 5); /* given up between two tries */
+    assert_int_equal(stick.resets, 1);
+    stick.waits = stick.status_waits = 0;
+    assert_non_null(disk);
+    assert_int_equal(disk->capacity, BLOCKS);
+    assert_int_equal(use(disk), 0);
+    unplug();
+    assert_int_equal(soft_host.in_flight, 0);
+}
+
 /* ---- Sense data ---- */
 
 static void test_sense(void **state)
@@ -299,6 +321,7 @@ int main(void)
         cmocka_unit_test(test_lies_to_writes),
         cmocka_unit_test(test_silence),
         cmocka_unit_test(test_watchdog),
+        cmocka_unit_test(test_slow_probe),
         cmocka_unit_test(test_sense),
         cmocka_unit_test(test_medium_changed),
         cmocka_unit_test(test_medium_removed),
