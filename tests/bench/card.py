@@ -17,9 +17,11 @@ from busbarlib import bench, build, run  # noqa: E402
 
 APP = ROOT / "tests/apps/bench_sd"
 MOST = 1.10
-# The CPU moves the data where no channel of DMA or no whole cache line is: what has been reached.
-HELD = {"card": {"SDHOST": 1.10, "the Arasan": 1.30},
-        "card_pio": {"SDHOST": 1.25, "the Arasan": 1.30}}
+# The CPU moves the data where no channel of DMA or no whole cache line is: what has been reached. By
+# DMA it is a fifth of a loop: a silent fall-back to PIO fails.
+HELD = {"card": {"SDHOST": {"gcc": 0.25, "clang": 0.30}, "the Arasan": {"gcc": 1.20, "clang": 1.30}},
+        "card_pio": {"SDHOST": {"gcc": 1.15, "clang": 1.25},
+                     "the Arasan": {"gcc": 1.20, "clang": 1.30}}}
 FIGURES = {"card": "aligned to cache lines", "card_pio": "off a cache line: PIO"}
 PLATFORMS = {"SDHOST": "raspi3b", "the Arasan": str(ROOT / "tests/boot/sdhci")}
 
@@ -45,7 +47,7 @@ def main():
                 for figure, what in FIGURES.items():
                     ours, hand = (found[figure][who]["median"] for who in ("framework", "hand"))
                     ratio = ours / hand
-                    bad = ratio > HELD[figure][name]
+                    bad = ratio > HELD[figure][name][compiler]
                     wrong += bad
                     word = "FAIL" if bad else "ok  " if ratio <= MOST else "over"
                     print(f"{word} {name}, {what}, {compiler}: {ours:g} instructions a block, "
