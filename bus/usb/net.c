@@ -136,24 +136,31 @@ static void received_frame(struct bb_usb_net *usb, struct bb_usb_net_slot *slot)
     usb->oversize = goes_on;
 }
 
+static void work_later(struct bb_usb_net *usb, unsigned times)
+{
+    if (!usb->retry.armed)
+        bb_timer_event_at(&usb->retry, bb_time() + times * RETRY * BB_MSEC);
+}
+
 /* The endpoint is in trouble: it is looked after a little later, and given up in the end. */
 static void receive_failed(struct bb_usb_net *usb, int status)
 {
     if (status == -ENODEV)
         usb->gone = true;
-    if (!is_open(usb) || usb->retry.armed)
+    if (!is_open(usb) || usb->resting)
         return;
     if (++usb->failures > MOST_FAILURES) {
         bb_net_failed(&usb->net, "nothing can be received any more", status);
         return;
     }
-    bb_timer_event_at(&usb->retry, bb_time() + usb->failures * RETRY * BB_MSEC);
+    usb->resting = true;
+    work_later(usb, usb->failures);
 }
 
 /* Submits what waits for that. */
 static void post(struct bb_usb_net *usb)
 {
-    for (unsigned i = 0; i < usb->receives && is_open(usb) && !usb->retry.armed; i++) {
+    for (unsigned i = 0; i < usb->receives && is_open(usb) && !usb->resting; i++) {
         struct bb_usb_net_slot *slot = &usb->receive[i];
         if (slot->busy || !(slot->memory ? usb->empty.first : slot->buffer))
             continue;
@@ -382,9 +389,8 @@ static void listening_done(struct bb_usb_transfer *transfer)
     struct bb_usb_net *usb = bb_container_of(transfer, struct bb_usb_net, listening);
     int status = transfer->status;
     usb->gone |= status == -ENODEV;
-    if (status && !usb->gone && status != -ECANCELED && usb->deaf < MOST_FAILURES &&
-        !usb->retry.armed)
-        bb_timer_event_at(&usb->retry, bb_time() + ++usb->deaf * RETRY * BB_MSEC);
+    if (status && !usb->gone && status != -ECANCELED && usb->deaf < MOST_FAILURES)
+        work_later(usb, ++usb->deaf);
     if (status)
         return;
     usb->deaf = 0;
@@ -434,16 +440,18 @@ static void run_chores(struct bb_work *work)
     }
     if (usb->format->chores && !usb->gone)
         usb->format->chores(usb);
-    if (!usb->filter_changed || usb->gone)
-        usb->unfiltered = 0;
-    else if (usb->unfiltered++ < MOST_FAILURES && !usb->retry.armed)
-        bb_timer_event_at(&usb->retry, bb_time() + RETRY * BB_MSEC);
+    if (!(usb->filter_changed || usb->unfinished) || usb->gone)
+        usb->undone = 0;
+    else if (usb->undone++ < MOST_FAILURES)
+        work_later(usb, 1);
     post(usb);
 }
 
 static void run_retry(struct bb_timer_event *event)
 {
-    bb_usb_net_work(bb_container_of(event, struct bb_usb_net, retry));
+    struct bb_usb_net *usb = bb_container_of(event, struct bb_usb_net, retry);
+    usb->resting = false;
+    bb_usb_net_work(usb);
 }
 
 int bb_usb_net_set_filter(struct bb_net *net, const struct bb_net_filter *filter)
@@ -464,7 +472,7 @@ int bb_usb_net_start(struct bb_net *net)
     struct bb_usb_net *usb = of(net);
     if (usb->gone)
         return -ENODEV;
-    usb->armed = usb->full = usb->oversize = false;
+    usb->armed = usb->full = usb->oversize = usb->resting = false;
     usb->failures = 0;
     for (unsigned i = 0; i < usb->receives; i++)
         forget_part(usb, &usb->receive[i]);
@@ -475,18 +483,19 @@ int bb_usb_net_start(struct bb_net *net)
     return 0;
 }
 
+/* The buffer of a transfer that the controller does not give back stays with it, whatever that
+ * costs: it may still be written to. */
 static void end_slots(struct bb_usb_net_slot *slots, unsigned count)
 {
     for (unsigned i = 0; i < count; i++)
-        if (slots[i].busy)
-            bb_usb_cancel(&slots[i].transfer);
+        bb_usb_cancel(&slots[i].transfer);
     for (unsigned i = 0; i < count; i++)
-        if (slots[i].busy)
-            bb_usb_cancel_wait(&slots[i].transfer);
+        bb_usb_cancel_wait(&slots[i].transfer);
     for (unsigned i = 0; i < count; i++) {
-        if (slots[i].buffer)
+        if (!slots[i].busy && slots[i].buffer) {
             bb_buffer_put(slots[i].buffer);
-        slots[i].buffer = NULL;
+            slots[i].buffer = NULL;
+        }
     }
 }
 

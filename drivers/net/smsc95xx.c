@@ -91,6 +91,7 @@ enum {
     CHECK = 4,       /* and of the frame's check sequence behind it */
     SUM = 2,         /* and of the sum of its payload behind that */
     SMALL = 45,      /* bytes up to which the chip cannot sum what it sends */
+    TAIL = 4,        /* the last bytes of a frame, where it cannot put a sum */
     MESSAGES = 6144, /* bytes of a transfer to receive */
     PATIENCE = 1000, /* ms, for a reset */
     MII_PATIENCE = 100,
@@ -108,7 +109,6 @@ struct smsc95xx {
     };
     struct bb_usb_interface *interface;
     uint32_t mac_cr; /* as written last */
-    bool link_changed;
 };
 
 static struct smsc95xx *of(struct bb_usb_net *usb)
@@ -168,7 +168,8 @@ static int mii_read(struct smsc95xx *chip, unsigned number, uint32_t *value)
         error = mii_access(chip, number, 0);
     if (!error)
         error = read_register(chip, MII_DATA, value);
-    *value &= error ? 0 : 0xffff;
+    if (!error)
+        *value &= 0xffff;
     return error;
 }
 
@@ -266,19 +267,18 @@ static int look_at_link(struct smsc95xx *chip)
 
 static void smsc95xx_notice(struct bb_usb_net *usb, const uint8_t *data, uint32_t length)
 {
-    struct smsc95xx *chip = of(usb);
     if (length < 4 || !(bb_usb_u32(data) & PHY_INT))
         return;
-    chip->link_changed = true;
+    usb->unfinished = true;
     bb_usb_net_work(usb);
 }
 
 static void smsc95xx_chores(struct bb_usb_net *usb)
 {
     struct smsc95xx *chip = of(usb);
-    if (chip->link_changed) {
-        chip->link_changed = false;
-        (void)look_at_link(chip); /* while it stays unread, the interrupt tells of it again */
+    if (usb->unfinished) { /* the link */
+        usb->unfinished = false;
+        usb->unfinished |= look_at_link(chip) < 0;
     }
     if (usb->filter_changed) {
         usb->filter_changed = false;
@@ -311,8 +311,9 @@ static void put32(uint8_t *at, uint32_t value)
 static uint32_t smsc95xx_wrap(struct bb_usb_net *usb, const struct bb_buffer *frame,
                               uint32_t length, uint8_t *message)
 {
-    bool sum = frame->flags & BB_BUFFER_CHECKSUM_NEEDED, chip_sums = sum && length > SMALL;
     uint32_t start = frame->checksum_start, to = start + frame->checksum_offset;
+    bool sum = frame->flags & BB_BUFFER_CHECKSUM_NEEDED;
+    bool chip_sums = sum && length > SMALL && to + SUM + TAIL <= length;
     uint8_t *at = message + 8;
     (void)usb;
     if (chip_sums) {
@@ -522,7 +523,7 @@ static int smsc95xx_probe(struct bb_device *device)
     if (error)
         return error;
     chip->net.features = BB_NET_SENDS_CHECKSUM | BB_NET_CHECKS_CHECKSUM | BB_NET_TELLS_LINK;
-    chip->link_changed = true;
+    chip->usb.unfinished = true;
     bb_usb_net_work(&chip->usb);
     return bb_usb_net_listen(&chip->usb, notices);
 }

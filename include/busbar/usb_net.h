@@ -81,14 +81,16 @@ struct bb_usb_net {
     struct bb_usb_endpoint *in, *out;
     struct bb_net_filter filter; /* that the client asked for last */
     bool filter_changed;         /* and chores() has to set; it clears it, unless that failed */
+    bool unfinished;             /* chores() has something else of its own to do: the same */
     bool started;                /* a client has it open */
     bool gone;                   /* unplugged; it will be removed soon */
     /* The rest is not the driver's. */
     bool armed, full, oversize;
-    uint8_t failures;   /* in a row, of the receiving endpoint */
-    uint8_t deaf;       /* and of the interrupt endpoint, */
-    uint8_t unfiltered; /* and of setting the filter */
-    uint16_t receives;  /* of the slots below that are in use */
+    bool resting;      /* receiving failed, and goes on after `retry` */
+    uint8_t failures;  /* in a row, of the receiving endpoint */
+    uint8_t deaf;      /* and of the interrupt endpoint, */
+    uint8_t undone;    /* and of chores() */
+    uint16_t receives; /* of the slots below that are in use */
     struct bb_usb_net_slot receive[BB_USB_NET_RECEIVES], send[BB_USB_NET_SENDS];
     struct bb_usb_net_list empty, received, sent;
     struct bb_usb_transfer listening;

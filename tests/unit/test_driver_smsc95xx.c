@@ -281,6 +281,27 @@ static void test_received_checksums(void **state)
     end();
 }
 
+/* Its checksum, at `offset` of the transport's header, is left to the device. */
+static void send_summed(const uint8_t *right, uint32_t size, uint16_t offset)
+{
+    struct bb_buffer *frame = bb_buffer_get();
+    memcpy(frame->data, right, size);
+    frame->length = size;
+    frame->flags = BB_BUFFER_CHECKSUM_NEEDED;
+    frame->checksum_start = 34;
+    frame->checksum_offset = offset;
+    uint32_t pseudo = sum_of(right + 26, 8) + right[23] + (size - 34);
+    pseudo = (pseudo & 0xffff) + (pseudo >> 16);
+    frame->data[34 + offset] = (uint8_t)(pseudo >> 8);
+    frame->data[35 + offset] = (uint8_t)pseudo;
+    unsigned before = wire.frames;
+    assert_int_equal(bb_net_send(network.net, 0, &frame, 1), 1);
+    for (unsigned i = 0; i < 20 && wire.frames == before; i++)
+        network_run(BB_MSEC);
+    assert_int_equal(wire.frames, before + 1);
+    assert_memory_equal(wire.last.data, right, size);
+}
+
 static void test_sent_checksums(void **state)
 {
     uint8_t right[1514];
@@ -289,22 +310,31 @@ static void test_sent_checksums(void **state)
     wire.no_peer = true;
     network_open();
     for (uint32_t size = 43; size < 1500; size += size < 60 ? 1 : 53) {
-        struct bb_buffer *frame = bb_buffer_get();
         make_datagram(right, size, false);
-        memcpy(frame->data, right, size);
-        frame->length = size;
-        frame->flags = BB_BUFFER_CHECKSUM_NEEDED;
-        frame->checksum_start = 34;
-        frame->checksum_offset = 6;
-        uint32_t pseudo = sum_of(right + 26, 8) + 17 + (size - 34);
-        pseudo = (pseudo & 0xffff) + (pseudo >> 16);
-        frame->data[40] = (uint8_t)(pseudo >> 8);
-        frame->data[41] = (uint8_t)pseudo;
-        unsigned before = wire.frames;
-        assert_int_equal(bb_net_send(network.net, 0, &frame, 1), 1);
-        for (unsigned i = 0; i < 20 && wire.frames == before; i++)
-            network_run(BB_MSEC);
-        assert_memory_equal(wire.last.data, right, size);
+        send_summed(right, size, 6);
+    }
+    end();
+}
+
+/* From an acknowledgement without data on: its checksum ends two bytes before the frame does. */
+static void test_sent_checksums_of_tcp(void **state)
+{
+    uint8_t right[1514];
+    (void)state;
+    start();
+    wire.no_peer = true;
+    network_open();
+    for (uint32_t size = 54; size < 1500; size += size < 80 ? 1 : 53) {
+        make_datagram(right, size, false);
+        right[23] = 6;
+        right[46] = 0x50; /* the header's length */
+        right[50] = right[51] = 0;
+        uint32_t sum = sum_of(right + 34, size - 34) + sum_of(right + 26, 8) + 6 + (size - 34);
+        while (sum >> 16)
+            sum = (sum & 0xffff) + (sum >> 16);
+        right[50] = (uint8_t)(~sum >> 8);
+        right[51] = (uint8_t)~sum;
+        send_summed(right, size, 16);
     }
     end();
 }
@@ -368,14 +398,39 @@ static void test_address_of_the_tree(void **state)
     assert_memory_equal(network.net->mac, mac, 6);
 }
 
+/* What failed was done again: the link is known, the filter set, frames come and go. */
+static void all_is_well(enum usb_fault_kind kind, unsigned n)
+{
+    uint8_t frame[100];
+    unsigned frames = wire.frames, received = network.received, tries = 0;
+    if (!network.net->link_up)
+        fail_msg("fault %u at %u: no link", kind, n);
+    network_fill(frame, sizeof frame, n);
+    memcpy(frame, network.net->mac, 6);
+    if (!model_smsc_receive(&chip.ethernet, frame, sizeof frame, 0))
+        fail_msg("fault %u at %u: the chip takes no frame", kind, n);
+    frame[0] = 2, frame[1] = 2, frame[2] = 2;
+    if (model_smsc_receive(&chip.ethernet, frame, sizeof frame, 0))
+        fail_msg("fault %u at %u: the filter is open", kind, n);
+    while ((network.received == received || wire.frames == frames) && tries++ < 4) {
+        memcpy(frame, network.net->mac, 6); /* the fault may hit this very one */
+        (void)model_smsc_receive(&chip.ethernet, frame, sizeof frame, 0);
+        (void)network_send(100, 0, n);
+        network_run(200 * BB_MSEC);
+    }
+    if (network.received == received || wire.frames == frames)
+        fail_msg("fault %u at %u: no traffic", kind, n);
+}
+
 /* Pulled at each transaction from its first to its last frame, and each of them failing once. */
 static void trouble(enum usb_fault_kind kind, unsigned count, unsigned step)
 {
     struct usb_model *usb = &chip.ethernet.usb;
-    unsigned ran = 0;
+    unsigned ran = 0, struck = 0;
     start();
     wire.no_peer = true;
     for (unsigned n = 1; n < 560; n += step) {
+        uint32_t applied = usb->applied;
         usb_unplug(usb);
         bb_sleep(11 * BB_SEC); /* after which the bus forgives a port */
         assert_null(bb_net_first());
@@ -390,11 +445,16 @@ static void trouble(enum usb_fault_kind kind, unsigned count, unsigned step)
             (void)network_send(100 + i, 0, i);
             network_run(2 * BB_MSEC);
         }
+        network_run(CABLE_TIME * BB_SEC);
+        if (kind != USB_FAULT_UNPLUG && !network.net->failed)
+            all_is_well(kind, n);
         bb_net_close(network.net);
         bb_sleep(10 * BB_MSEC);
+        struck += usb->applied > applied;
         ran++;
     }
     assert_in_range(ran, 20, 559); /* it began to work in some, and failed before in others */
+    assert_true(struck > 20);
     usb_unplug(usb);
     bb_sleep(11 * BB_SEC);
     memset(usb->faults, 0, sizeof usb->faults);
@@ -439,6 +499,7 @@ int main(void)
         cmocka_unit_test(test_filter),
         cmocka_unit_test(test_received_checksums),
         cmocka_unit_test(test_sent_checksums),
+        cmocka_unit_test(test_sent_checksums_of_tcp),
         cmocka_unit_test(test_a_reset_that_never_ends),
         cmocka_unit_test(test_mii_that_never_ends),
         cmocka_unit_test(test_address_by_parameter),
