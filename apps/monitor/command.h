@@ -40,6 +40,8 @@ extern const struct command command_help, command_devices, command_explain, comm
     command_store, command_rtc, command_date, command_mailbox, command_gpio, command_irq,
     command_memory, command_read, command_write, command_uptime, command_reboot, command_poweroff,
     command_net;
+/* With BB_MODULE_TCPIP: the addresses of the node's network device, or why it has none. */
+void explain_network(const struct bb_node *node);
 /* Where the platform links a driver of that face: BB_FACE_USB_HOST. */
 extern const struct command command_usb;
 

@@ -58,6 +58,9 @@ static int run(int argc, char **argv)
     say("  state       %s\n", reason);
     if (node->driver)
         say("  driver      %s on the %s bus\n", node->driver->name, node->driver->bus->name);
+#if BB_MODULE_TCPIP
+    explain_network(node);
+#endif
     say_resources(node);
     if (node->device)
         say_relations(node->device);

@@ -5,6 +5,10 @@
 #include "command.h"
 #include "line.h"
 
+#if BB_MODULE_TCPIP
+#include <busbar/tcpip.h>
+#endif
+
 #define MAX_WORDS 16
 
 const struct command *const commands[] = {
@@ -71,6 +75,9 @@ int bb_main(void)
         bb_print(BB_ERROR, "monitor: there is no console to read from");
         return 1;
     }
+#if BB_MODULE_TCPIP
+    (void)bb_tcpip_start_all(NULL); /* and all that come later; `net` says what is wrong */
+#endif
     say("%s\n`help` lists the commands\n", bb_version());
     for (char *text; (text = line_read("busbar> "));) {
         int count = split(text, words);

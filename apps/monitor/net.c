@@ -12,16 +12,15 @@
 
 enum { PINGS = 4, WAIT_ADDRESS = 10, WAIT_ANSWER = 2, WAIT_NAME = 10, DATA = 56 };
 
-/* The first device gets its addresses by DHCP and SLAAC, once somebody needs them. */
+/* Waits for an address, where that was not in vain before: there is IPv6, too. */
 static int started(void)
 {
-    if (bb_tcpip_netif(NULL))
-        return 0;
-    int error = bb_tcpip_start(bb_net_first(), NULL);
-    if (error)
-        return error;
-    error = bb_tcpip_wait(NULL, BB_TCPIP_IPV4, WAIT_ADDRESS * BB_SEC);
-    return error == -ETIMEDOUT ? 0 : error; /* there is IPv6, too */
+    static bool in_vain;
+    int error = bb_tcpip_netif(NULL) ? 0 : bb_tcpip_start(bb_net_first(), NULL);
+    if (!error && !in_vain)
+        error = bb_tcpip_wait(NULL, BB_TCPIP_IPV4, WAIT_ADDRESS * BB_SEC);
+    in_vain |= error == -ETIMEDOUT;
+    return error == -ETIMEDOUT ? 0 : error;
 }
 
 /* Why it has no address by DHCP. */
@@ -35,13 +34,23 @@ static const char *why_none(const struct bb_net *net, struct netif *netif)
     return lease->tries > 1 ? "nobody answers to DHCP" : "asking by DHCP";
 }
 
-static void list_stack(struct bb_net *net)
+/* Its addresses, or why there is none. */
+static void say_addresses(struct bb_net *net)
 {
     char text[BB_TCPIP_ADDRESSES];
     struct netif *netif = bb_tcpip_netif(net);
-    const char *why = why_none(net, netif);
+    int error = bb_tcpip_error(net);
+    const char *why = netif ? why_none(net, netif) : error ? bb_error_name(error) : NULL;
     bb_tcpip_addresses(net, text, sizeof text);
-    say("  addresses  %s%s%s\n", text[0] ? text : "none", why ? "; " : "", why ? why : "");
+    say("  addresses  %s%s%s%s\n", text[0] ? text : "none", why ? "; " : "",
+        error ? "TCP/IP does not start: " : "", why ? why : "");
+}
+
+static void list_stack(struct bb_net *net)
+{
+    struct netif *netif = bb_tcpip_netif(net);
+    if (!netif)
+        return;
     if (!ip4_addr_isany(netif_ip4_gw(netif)))
         say("  gateway    %s\n", ip4addr_ntoa(netif_ip4_gw(netif)));
     for (u8_t i = 0; i < DNS_MAX_SERVERS; i++)
@@ -62,6 +71,13 @@ static void list_failed(void)
     }
 }
 
+void explain_network(const struct bb_node *node)
+{
+    for (struct bb_net *net = bb_net_first(); net; net = bb_net_next(net))
+        if (net->face.device->node == node)
+            say_addresses(net);
+}
+
 static int list(void)
 {
     list_failed();
@@ -77,10 +93,8 @@ static int list(void)
             net->failed    ? "failed"
             : net->link_up ? "link up"
                            : "link down");
-        if (bb_tcpip_netif(net))
-            list_stack(net);
-        else if (!net->client && !net->failed)
-            say("  addresses  none; `net dhcp` asks for one\n");
+        say_addresses(net);
+        list_stack(net);
         say("  sent       %llu frames, %llu bytes\n", (unsigned long long)stats->sent,
             (unsigned long long)stats->sent_bytes);
         say("  received   %llu frames, %llu bytes, %llu dropped, %llu errors\n",

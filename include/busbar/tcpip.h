@@ -48,9 +48,12 @@ struct bb_tcpip_config {
  * without a device, -EBUSY when it is open, -EINVAL for text that is no address, -ENOSPC when too
  * many are started, -ENOMEM, -EIO. */
 int bb_tcpip_start(struct bb_net *net, const struct bb_tcpip_config *config);
-/* Starts every device that there is, and none is fine. 0, or the first error of one when none could
- * be started. */
+/* Starts every device that there is and was not started before; none is fine. One that does not
+ * start is named in the log, and tried again when another one ends. 0, or the first error when none
+ * runs. */
 int bb_tcpip_start_all(const struct bb_tcpip_config *config);
+/* Why it does not run though it is to be started by itself: an error of bb_tcpip_start(), or 0. */
+int bb_tcpip_error(const struct bb_net *net);
 /* Gives the DHCP lease back, ends connections, closes the device; in a callback of lwIP, as soon as
  * that has returned. */
 void bb_tcpip_stop(struct bb_net *net);

@@ -60,7 +60,11 @@ void bb_tcpip_drop_pending(struct interface *it);
 /* Devices that come from now on are started; with `config`, where it is not NULL. */
 void bb_tcpip_follow(const struct bb_tcpip_config *config);
 void bb_tcpip_follow_no_more(void);
-/* This one was unplugged: its settings are kept for its return. */
+/* This one did not start: says so, and tries it again at the next bb_tcpip_retry(). */
+void bb_tcpip_refused(struct bb_net *net, int error);
+/* There is room again: those that did not start get another chance, soon. */
+void bb_tcpip_retry(void);
+/* This one failed or was unplugged: its settings are kept for its return. */
 void bb_tcpip_remember(const struct interface *it);
 
 /* ---- multicast.c ---- */

@@ -10,7 +10,11 @@ enum { MOST = 2 * INTERFACES };
 
 static bool following;
 static struct bb_tcpip_config usual; /* of those that were never here */
-static struct bb_net *arrivals[MOST];
+/* Those that are to be started, with why that failed last. */
+static struct arrival {
+    struct bb_net *net;
+    int error;
+} arrivals[MOST];
 static unsigned arrived;
 static struct leaver {
     uint8_t mac[BB_MAC_SIZE]; /* zeros: nobody's */
@@ -34,19 +38,55 @@ static struct bb_tcpip_config settings_of(const struct bb_net *net)
     return usual;
 }
 
+static struct arrival *arrival_of(const struct bb_net *net)
+{
+    for (struct arrival *arrival = arrivals; arrival < arrivals + arrived; arrival++)
+        if (arrival->net == net)
+            return arrival;
+    return NULL;
+}
+
+static struct arrival *expect(struct bb_net *net)
+{
+    struct arrival *arrival = arrival_of(net);
+    if (!arrival && arrived < MOST)
+        arrival = &arrivals[arrived++];
+    if (arrival)
+        *arrival = (struct arrival){.net = net};
+    else
+        bb_print(BB_WARNING, "%s: TCP/IP does not start: too many others wait for that",
+                 net->face.device->name);
+    return arrival;
+}
+
+/* It is there to be started: nobody has it. */
+static bool is_free(const struct bb_net *net)
+{
+    return is_there(net) && !net->client && !net->failed;
+}
+
+static void note(struct arrival *arrival, int error)
+{
+    if (error && error != arrival->error)
+        bb_print(BB_WARNING, "%s: TCP/IP does not start: %s", arrival->net->face.device->name,
+                 bb_error_name(error));
+    arrival->error = error;
+}
+
 static void run(struct bb_work *work)
 {
+    unsigned kept = 0;
     (void)work;
-    for (; arrived; arrived--) {
-        struct bb_net *net = arrivals[arrived - 1];
-        if (!following || !is_there(net) || net->client || net->failed)
+    for (unsigned i = 0; i < arrived; i++) {
+        struct arrival arrival = arrivals[i];
+        if (!is_free(arrival.net))
             continue;
-        struct bb_tcpip_config settings = settings_of(net);
-        int error = bb_tcpip_start(net, &settings);
-        if (error)
-            bb_print(BB_WARNING, "%s: TCP/IP does not start: %s", net->face.device->name,
-                     bb_error_name(error));
+        struct bb_tcpip_config settings = settings_of(arrival.net);
+        note(&arrival, bb_tcpip_start(arrival.net, &settings));
+        if (arrival.error)
+            arrivals[kept++] = arrival;
     }
+    arrived = kept;
 }
 
 static struct bb_work work = {.run = run};
@@ -54,9 +94,27 @@ static struct bb_work work = {.run = run};
 static void came(struct bb_net_watch *watch, struct bb_net *net)
 {
     (void)watch;
-    if (arrived < MOST)
-        arrivals[arrived++] = net;
-    bb_work_queue(&work);
+    if (expect(net))
+        bb_work_queue(&work);
+}
+
+void bb_tcpip_refused(struct bb_net *net, int error)
+{
+    struct arrival *arrival = expect(net);
+    if (arrival)
+        note(arrival, error);
+}
+
+void bb_tcpip_retry(void)
+{
+    if (arrived)
+        bb_work_queue(&work);
+}
+
+int bb_tcpip_error(const struct bb_net *net)
+{
+    const struct arrival *arrival = arrival_of(net);
+    return arrival && !net->client ? arrival->error : 0;
 }
 
 static struct bb_net_watch watch = {.came = came};
@@ -75,6 +133,7 @@ void bb_tcpip_follow_no_more(void)
     if (following)
         bb_net_unwatch(&watch);
     following = false;
+    arrived = 0;
     usual = (struct bb_tcpip_config){0};
 }
 

@@ -244,6 +244,7 @@ void bb_tcpip_end(struct interface *it)
         watch->changed(watch, net);
     }
     bb_tcpip_left();
+    bb_tcpip_retry();
     for_each_interface(other) return;
     bb_timer_event_cancel(&tick);
     if (alive)
@@ -258,8 +259,7 @@ static void changed(struct bb_net_client *client)
     if (!net)
         return;
     if (net->failed) {
-        if (net->face.device->removed)
-            bb_tcpip_remember(it);
+        bb_tcpip_remember(it);
         it->dead = true;
         bb_print(BB_WARNING, "%s: TCP/IP ends", net->face.device->name);
         end_soon(it);
@@ -396,12 +396,14 @@ int bb_tcpip_start_all(const struct bb_tcpip_config *config)
         first = prepare();
     if (first)
         return first;
+    bb_tcpip_follow(config);
     for (struct bb_net *net = bb_net_first(); net; net = bb_net_next(net)) {
-        int error = bb_tcpip_start(net, config);
+        int error = bb_tcpip_find(net) ? 0 : bb_tcpip_start(net, config);
+        if (error)
+            bb_tcpip_refused(net, error);
         started += error == 0;
         first = first ? first : error;
     }
-    bb_tcpip_follow(config);
     return started ? 0 : first;
 }
 

@@ -7,6 +7,7 @@ goes on after it was pulled and put back, under an echo with connections and in 
 """
 import argparse
 import random
+import re
 import socket
 import sys
 import time
@@ -60,9 +61,11 @@ def monitor(_):
             guest.play(("expect", "usb@7e980000.*device@1.*QEMU"))
             time.sleep(0.5)
             guest.play(("send", "net"), ("expect", "net0 .*MTU 1500, link up"),
-                       ("expect", "`net dhcp` asks for one"),
-                       ("send", "net dhcp"), ("expect", r"addresses +10\.0\.2\.15/24"),
-                       ("send", "net ping 10.0.2.2"), ("expect", r"56 bytes from 10\.0\.2\.2"))
+                       ("send", "net ping 10.0.2.2"), ("expect", r"56 bytes from 10\.0\.2\.2"),
+                       ("send", "net"), ("expect", r"addresses +10\.0\.2\.15/24"))
+            path = re.findall(r"/soc/usb@7e980000\S*/device@1\b", guest.seen)[-1]
+            check("and `explain` its address", re.search(
+                r"addresses +10\.0\.2\.15/24", guest.ask(f"explain {path}/interface@0")), guest.seen)
             guest.monitor.device_del("card")
             guest.play(("expect", "net0: TCP/IP ends"))
             check("pulled, it is gone", "no network device runs" in guest.ask("net"), guest.seen)

@@ -43,6 +43,7 @@ static struct fake {
     bool started, armed;
     bool never_armed;                             /* arm() says that there is more, always */
     int error;                                    /* what send() answers */
+    int refuses;                                  /* what start() answers */
     void (*peer)(const struct fake_frame *frame); /* sees what is sent; may answer */
     struct bb_net_filter filter;
     struct bb_work work;
@@ -59,8 +60,8 @@ static inline void fake_check(bool well, const char *what)
 static int fake_start(struct bb_net *net)
 {
     (void)net;
-    fake.started = true;
-    return 0;
+    fake.started = !fake.refuses;
+    return fake.refuses;
 }
 
 static void fake_put_all(struct bb_buffer **list, unsigned *count)

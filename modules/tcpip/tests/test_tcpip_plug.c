@@ -90,6 +90,123 @@ static void test_one_that_returns_is_as_before(void **state)
     unplug();
 }
 
+/* It was in trouble before it was pulled out. */
+static void test_one_that_failed_is_as_before(void **state)
+{
+    static const struct bb_tcpip_config fixed = {.address = "10.0.2.15/24"};
+    char text[BB_TCPIP_ADDRESSES];
+    (void)state;
+    begin();
+    plug(1);
+    assert_int_equal(bb_tcpip_start(&fake.net, &fixed), 0);
+    bb_net_failed(&fake.net, "test", -EIO);
+    fake_run(50 * BB_MSEC);
+    assert_null(bb_tcpip_netif(NULL));
+    unplug();
+    plug(1);
+    bb_tcpip_addresses(&fake.net, text, sizeof text);
+    assert_int_equal(strncmp(text, "10.0.2.15/24", 12), 0);
+    unplug();
+}
+
+/* ---- A second device, which does nothing but to be there ---- */
+
+enum { OTHER_DEPTH = 4 };
+static struct bb_buffer *other_ring[OTHER_DEPTH];
+
+static int other_start(struct bb_net *net)
+{
+    (void)net;
+    return 0;
+}
+
+static void other_stop(struct bb_net *net)
+{
+    (void)net;
+    for (unsigned i = 0; i < OTHER_DEPTH; i++) {
+        if (other_ring[i])
+            bb_buffer_put(other_ring[i]);
+        other_ring[i] = NULL;
+    }
+}
+
+static int other_move(struct bb_net *net, unsigned queue, struct bb_buffer *const *frames,
+                      unsigned count)
+{
+    (void)net, (void)queue, (void)frames, (void)count;
+    return 0;
+}
+
+static int other_take(struct bb_net *net, unsigned queue, struct bb_buffer **frames, unsigned limit)
+{
+    (void)net, (void)queue, (void)frames, (void)limit;
+    return 0;
+}
+
+static int other_refill(struct bb_net *net, unsigned queue, struct bb_buffer *const *buffers,
+                        unsigned count)
+{
+    unsigned taken = 0;
+    (void)net, (void)queue;
+    for (unsigned i = 0; i < OTHER_DEPTH && taken < count; i++)
+        if (!other_ring[i])
+            other_ring[i] = buffers[taken++];
+    return (int)taken;
+}
+
+static bool other_arm(struct bb_net *net, unsigned queue)
+{
+    (void)net, (void)queue;
+    return false;
+}
+
+static const struct bb_net_ops other_ops = {.start = other_start,
+                                            .stop = other_stop,
+                                            .send = other_move,
+                                            .sent = other_take,
+                                            .receive = other_take,
+                                            .refill = other_refill,
+                                            .arm = other_arm};
+
+/* One that cannot be opened is named, waits, and comes up when another one has made room. */
+static void test_one_that_does_not_start_is_tried_again(void **state)
+{
+    static struct bb_node node = {.name = "other"};
+    static struct bb_device device = {.node = &node, .name = "net1"};
+    static struct bb_net other;
+    (void)state;
+    begin();
+    fake_begin(0);
+    device.driver = fake.device.driver;
+    other = (struct bb_net){.mac = {2, 2, 2, 2, 2, 2},
+                            .mtu = 1500,
+                            .queues = 1,
+                            .depth = OTHER_DEPTH,
+                            .face = {.class = &bb_class_net, .device = &device, .ops = &other_ops}};
+    fake.node.name = "fake";
+    fake.refuses = -EIO;
+    fake.net.face.next = &other.face;
+    bb_class_net.list->first = &fake.net.face;
+    bb_class_net.list->last = &other.face;
+    assert_int_equal(bb_class_net.notify(&fake.net.face, true), 0);
+    assert_int_equal(bb_class_net.notify(&other.face, true), 0);
+    assert_int_equal(bb_tcpip_start_all(NULL), 0); /* the other one runs */
+    assert_int_equal(bb_tcpip_start_all(NULL), 0); /* as it does already */
+    assert_int_equal(bb_tcpip_error(&fake.net), -EIO);
+    assert_int_equal(bb_tcpip_error(&other), 0);
+    assert_int_equal(logged("TCP/IP does not start: input/output error"), 2);
+    fake.refuses = 0;
+    fake_run(BB_SEC);
+    assert_null(fake.net.client); /* nothing has changed that it could know of */
+    bb_net_failed(&other, "test", -EIO);
+    fake_run(50 * BB_MSEC);
+    assert_null(other.client);
+    assert_non_null(fake.net.client);
+    assert_int_equal(bb_tcpip_error(&fake.net), 0);
+    fake.net.face.next = NULL;
+    unplug();
+}
+
 static void test_all_have_the_same_settings(void **state)
 {
     static const struct bb_tcpip_config fixed = {.address = "10.0.2.15/24"};
@@ -173,6 +290,8 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_one_that_comes_late_is_started),
         cmocka_unit_test(test_one_that_returns_is_as_before),
+        cmocka_unit_test(test_one_that_failed_is_as_before),
+        cmocka_unit_test(test_one_that_does_not_start_is_tried_again),
         cmocka_unit_test(test_all_have_the_same_settings),
         cmocka_unit_test(test_who_has_stopped_it_wants_none),
         cmocka_unit_test(test_one_that_is_not_to_be_had_is_left_alone),
