@@ -19,7 +19,8 @@ APP = ROOT / "tests/apps/bench_sd"
 MOST = 1.10
 # The CPU moves the data where no channel of DMA or no whole cache line is: what has been reached. By
 # DMA it is a fifth of a loop: a silent fall-back to PIO fails.
-HELD = {"card": {"SDHOST": {"gcc": 0.25, "clang": 0.30}, "the Arasan": {"gcc": 1.20, "clang": 1.30}},
+HELD = {"card": {"SDHOST": {"gcc": 0.25, "clang": 0.30},
+                 "the Arasan": {"gcc": 1.20, "clang": 1.30}},
         "card_pio": {"SDHOST": {"gcc": 1.15, "clang": 1.25},
                      "the Arasan": {"gcc": 1.20, "clang": 1.30}}}
 FIGURES = {"card": "aligned to cache lines", "card_pio": "off a cache line: PIO"}
