@@ -167,7 +167,8 @@ class Desk:
             copy.read_bytes() == (self.folder / "large.bin").read_bytes()
 
     def use_serial(self):
-        return re.search(r"uptime\r\nup [0-9.]+ s",
+        # What the log says meanwhile, of the network's address, may stand in between.
+        return re.search(r"(?s)uptime.*\bup [0-9.]+ s",
                          self.line.ask(self.guest, "uptime", r"up [0-9.]+ s\r\n"))
 
     def use_net(self):
