@@ -102,14 +102,20 @@ static void call_done(struct bb_usb_transfer *transfer)
 
 static void finish(struct bb_usb_transfer *transfer, int status);
 
-/* Gives the controller what stands first in the endpoint's queue. */
+static int start(struct bb_usb_host *host, struct bb_usb_transfer *transfer)
+{
+    transfer->started = true;
+    return ops_of(host)->submit(host, transfer);
+}
+
+/* Gives the controller what stands first in the endpoint's queue; done() of one that it refuses may
+ * have given it one already. */
 static void start_next(struct bb_usb_endpoint *endpoint)
 {
     struct bb_usb_host *host = endpoint->device->host;
-    while (endpoint->first && !endpoint->halted && !endpoint->held) {
+    while (endpoint->first && !endpoint->first->started && !endpoint->halted && !endpoint->held) {
         struct bb_usb_transfer *transfer = endpoint->first;
-        int error =
-            transfer->cancelled ? transfer->cancelled : ops_of(host)->submit(host, transfer);
+        int error = transfer->cancelled ? transfer->cancelled : start(host, transfer);
         if (!error)
             return;
         take_out(transfer);
@@ -172,7 +178,7 @@ static void end(struct bb_usb_transfer *transfer, int status)
     if (transfer->status != -EINPROGRESS || transfer->cancelled)
         return;
     transfer->cancelled = status;
-    if (transfer->endpoint->first == transfer && !transfer->endpoint->held)
+    if (transfer->started)
         ops_of(host)->cancel(host, transfer);
     else
         bb_usb_wake(host);
@@ -196,7 +202,7 @@ void bb_usb_deadlines(struct bb_timer_event *event)
 void bb_usb_end_waiting(struct bb_usb_host *host)
 {
     for (struct bb_usb_transfer *at = host->in_flight; at;) {
-        if (!at->cancelled || (at->endpoint->first == at && !at->endpoint->held)) {
+        if (!at->cancelled || at->started) {
             at = at->next_of_all;
             continue;
         }
@@ -251,13 +257,14 @@ int bb_usb_submit(struct bb_usb_transfer *transfer)
     struct bb_usb_host *host = endpoint->device->host;
     transfer->actual = 0;
     transfer->cancelled = 0;
+    transfer->started = false;
     transfer->status = -EINPROGRESS;
     transfer->deadline = BB_FOREVER;
     if (transfer->timeout != BB_FOREVER)
         transfer->deadline = bb_time() + transfer->timeout;
     bool alone = !endpoint->first && !endpoint->held;
     link_up(transfer);
-    error = alone ? ops_of(host)->submit(host, transfer) : 0;
+    error = alone ? start(host, transfer) : 0;
     if (error) {
         take_out(transfer);
         transfer->status = error;

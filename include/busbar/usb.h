@@ -139,6 +139,7 @@ struct bb_usb_transfer {
     struct bb_usb_transfer *previous_of_all, *next_of_all; /* of the same host */
     uint64_t deadline;
     int cancelled;     /* the status that it shall end with, or 0 */
+    bool started;      /* the controller has it */
     uintptr_t host[6]; /* the controller's own, while it has it */
 };
 
