@@ -14,12 +14,14 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(ROOT / "tools"))
 from busbarlib import build  # noqa: E402
 
+AT_ONCE = 4
 TREE = 0x44000000
 # ldr x0, [tree]; ldr x1, [image]; br x1
 ROM = struct.pack("<4I", 0x58000080, 0x580000A1, 0xD61F0020, 0xD503201F)
@@ -37,6 +39,7 @@ PASSED = r"\d+ passed, 0 failed"
 def qemu(folder, image, at, x0, options, tree, wanted, code=ROM):
     """What comes out until it is what is wanted or a panic, or for 20 seconds. Types uptime at a
     prompt."""
+    folder = Path(tempfile.mkdtemp(dir=folder))
     rom = folder / "rom.bin"
     rom.write_bytes(code + struct.pack("<QQ", x0, at))
     argv = ["qemu-system-aarch64", "-M", "virt", "-cpu", "cortex-a53", "-m", "256", "-nic", "none",
@@ -109,22 +112,29 @@ def main():
             ("tree cut short", 0x42280000, TREE, (), with_size(tree, 100), refused),
             ("tree of garbage", 0x42280000, TREE, (), tree[:200] + b"\xff" * 5000, refused),
         ]
-        for what, at, x0, options, blob, wanted in cases:
-            heard = qemu(folder, image, at, x0, options, blob, wanted)
-            well = re.search(wanted, heard) and "panic" not in heard
-            bad += tell(what, heard, well)
         # Interrupts arrive: what is typed is answered, and what sleeps wakes up.
-        for what, options, code in (
-                ("EL3", EL3, ROM), ("EL3, GICv3", (*EL3, *GIC3), ROM),
-                ("EL3 with EL2", (*EL3, *EL2), ROM),
-                ("EL3 with EL2, GICv3", (*EL3, *EL2, *GIC3), ROM),
-                ("EL3, four cores at once", (*EL3, "-smp", "4"), ROM),
-                ("the second core", ("-smp", "2"), ROM_CORE_1),
-                ("the second core, GICv3", ("-smp", "2", *GIC3), ROM_CORE_1)):
-            for app, wanted in (("monitor", UP), ("conformance", PASSED)):
-                image = build.build("virt-arm64", app)
-                heard = qemu(folder, image, 0x42280000, 0x40000000, options, None, wanted, code)
-                bad += tell(f"{what}: {app}", heard, re.search(wanted, heard))
+        images = {app: build.build("virt-arm64", app) for app in ("monitor", "conformance")}
+        others = [(f"{what}: {app}", images[app], options, wanted, code) for what, options, code in (
+            ("EL3", EL3, ROM), ("EL3, GICv3", (*EL3, *GIC3), ROM),
+            ("EL3 with EL2", (*EL3, *EL2), ROM),
+            ("EL3 with EL2, GICv3", (*EL3, *EL2, *GIC3), ROM),
+            ("EL3, four cores at once", (*EL3, "-smp", "4"), ROM),
+            ("the second core", ("-smp", "2"), ROM_CORE_1),
+            ("the second core, GICv3", ("-smp", "2", *GIC3), ROM_CORE_1))
+            for app, wanted in (("monitor", UP), ("conformance", PASSED))]
+
+        def start(case):
+            what, at, x0, options, blob, wanted = case
+            heard = qemu(folder, image, at, x0, options, blob, wanted)
+            return what, heard, re.search(wanted, heard) and "panic" not in heard
+
+        def start_other(case):
+            what, each, options, wanted, code = case
+            heard = qemu(folder, each, 0x42280000, 0x40000000, options, None, wanted, code)
+            return what, heard, re.search(wanted, heard)
+        with ThreadPoolExecutor(AT_ONCE) as pool:  # they sleep more than they work
+            for result in [*pool.map(start, cases), *pool.map(start_other, others)]:
+                bad += tell(*result)
     return 1 if bad else 0
 
 

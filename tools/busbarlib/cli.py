@@ -269,8 +269,9 @@ def make_parser():
     command.add_argument("--platform", "-p", action="append", default=[], metavar="P",
                          help="only what runs on this platform; may be given more than once")
     command.add_argument("--list", action="store_true", help="print the cases, run nothing")
-    command.add_argument("--jobs", "-j", type=positive, default=os.cpu_count() or 1, metavar="N",
-                         help="guests that run at once (default: one for each core)")
+    command.add_argument("--jobs", "-j", type=positive, default=(os.cpu_count() or 1) + 1,
+                         metavar="N", help="cases that run at once, for guests mostly wait "
+                         "(default: one more than there are cores)")
 
     command = add("fuzz", command_fuzz,
                   "let libFuzzer feed what parses input from outside; say executions and coverage",

@@ -30,13 +30,14 @@ class Result:
 
 @dataclass
 class Case:
-    """`run` answers a list of Results; it may run beside others when `machine` is set, after the
-    machine's image was built and given to it."""
+    """`run` answers a list of Results; when `machine` is set its image is built before and given to
+    it. One that is `alone` measures time or uses every core."""
 
     name: str
     run: Callable
     platform: str | None = None
     machine: run.Machine | None = None
+    alone: bool = True
 
 
 @dataclass
@@ -53,12 +54,12 @@ class Boot:
     usb: list = field(default_factory=list)  # of (kind, bytes of a stick)
 
 
-def script(name, path, platform=None):
+def script(name, path, platform=None, alone=True):
     def go():
         status, output = common.run_group([sys.executable, path], SCRIPT_TIMEOUT)
         word = {0: "passed", SKIP_STATUS: "skipped"}.get(status, "failed")
         return [Result(name, word, output)]
-    return Case(name, go, platform)
+    return Case(name, go, platform, alone=alone)
 
 
 def tools_cases():
@@ -69,7 +70,7 @@ def tools_cases():
             status, output = common.run_group([sys.executable, "-m", "unittest", path],
                                               SCRIPT_TIMEOUT)
             return [Result(name, "passed" if status == 0 else "failed", output)]
-        return Case(name, go)
+        return Case(name, go, alone=False)
     return [unittest_case(path) for path in sorted(ROOT.glob("tests/tools/test_*.py"))]
 
 
@@ -249,15 +250,22 @@ def boot_case(suite, boot):
         if failure:
             return [Result(name, "failed", f"{seen}\n{failure}\n")]
         return [Result(name, "passed", seen)]
-    return Case(name, go, boot.machine.platform, boot.machine)
+    return Case(name, go, boot.machine.platform, boot.machine, alone=False)
+
+
+MEASURED = ("idle",)  # scripts that say how long something took
+# They take a minute and more: what starts first is not waited for in the end.
+LONGEST = ("webpage", "hotplug", "lossy", "usb", "sd", "uboot", "usb_net")
 
 
 def boot_cases():
     cases = []
     for path in sorted(ROOT.glob("tests/boot/*.toml")):
         cases += [boot_case(f"boot/{path.stem}", boot) for boot in read_boot(path)]
-    for path in sorted(ROOT.glob("tests/boot/*.py")):
-        cases.append(script(f"boot/{path.stem}", path))
+    scripts = {path.stem: path for path in sorted(ROOT.glob("tests/boot/*.py"))}
+    order = [name for name in LONGEST if name in scripts]
+    order += [name for name in scripts if name not in LONGEST]
+    cases += [script(f"boot/{name}", scripts[name], alone=name in MEASURED) for name in order]
     return cases
 
 

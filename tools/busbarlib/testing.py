@@ -93,11 +93,13 @@ def execute(cases, jobs):
     try:
         pending = []
         for case in cases:
-            if not case.machine:
-                # What is no guest may measure time or use every core: it runs alone.
+            if case.alone:
                 while pending:
                     pending.pop().result()
                 timed(case)
+                continue
+            if not case.machine:
+                pending.append(pool.submit(timed, case))
                 continue
             try:
                 image = images.get(case.machine)
