@@ -14,6 +14,7 @@ says what breaks a rule:
 
     python3 tests/layering.py
 """
+import functools
 import re
 import subprocess
 import sys
@@ -65,12 +66,11 @@ def header_layer(name):
     return LAYERS.index("bus" if stem in BUS_HEADERS else "subsys")
 
 
+@functools.cache
 def sources():
-    for folder in LAYERS + ["include"]:
-        for path in sorted((ROOT / folder).rglob("*.[chS]")):
-            path = path.relative_to(ROOT)
-            if path.parts[0] != "modules" or "tests" not in path.parts:
-                yield path
+    paths = [path.relative_to(ROOT) for folder in LAYERS + ["include"]
+             for path in sorted((ROOT / folder).rglob("*.[chS]"))]
+    return [path for path in paths if path.parts[0] != "modules" or "tests" not in path.parts]
 
 
 def is_internal(path):
@@ -193,7 +193,7 @@ def main():
     counts = [check_symbols(platform) for platform in ("virt-arm64", "raspi3b", "host")]
     for text in faults:
         print(text)
-    print(f"{len(list(sources()))} files and {sum(counts)} objects read, {len(faults)} faults")
+    print(f"{len(sources())} files and {sum(counts)} objects read, {len(faults)} faults")
     return 1 if faults else 0
 
 
