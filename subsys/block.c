@@ -9,7 +9,6 @@ enum {
     MOST_BYTES = 1 << 30, /* of one request, so that lengths stay below 2^32 */
     BOUNCE = 4096,        /* bytes, or a block where that is larger */
     LOOKS = 4,            /* of the watchdog in BB_BLOCK_TIMEOUT */
-    MOST_NAMES = 10000,
 };
 
 static struct bb_face_list blocks;
@@ -268,16 +267,6 @@ static int check(struct bb_block *block)
     return 0;
 }
 
-static void give_name(struct bb_block *block)
-{
-    struct bb_device *device = block->face.device;
-    for (unsigned i = 0; !block->parent && !device->node->alias && i < MOST_NAMES; i++) {
-        (void)bb_format(block->name, sizeof(block->name), "disk%u", i);
-        if (!bb_node_find(block->name) && !bb_block_by_name(block->name))
-            device->name = device->node->alias = block->name;
-    }
-}
-
 static int publish(struct bb_block *block)
 {
     const struct bb_block_stats *stats = &block->stats;
@@ -333,14 +322,9 @@ static int append_partitions(struct bb_block *block)
 
 static void leave(struct bb_block *block)
 {
-    struct bb_device *device = block->face.device;
     bb_timer_event_cancel(&block->watchdog);
     if (block->gone)
         block->gone(block);
-    if (device->node->alias == block->name) {
-        device->node->alias = NULL; /* a failed device's memory is used again */
-        device->name = device->node->name;
-    }
 }
 
 static int block_notify(struct bb_face *face, bool running)
@@ -358,7 +342,8 @@ static int block_notify(struct bb_face *face, bool running)
     if (error)
         return error;
     set_limits(block);
-    give_name(block);
+    if (!block->parent)
+        bb_name_device(face->device, &block->name, "disk");
     error = publish(block);
     return error ? error : append_partitions(block);
 }

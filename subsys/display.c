@@ -7,7 +7,7 @@
 #include <busbar/log.h>
 #include <busbar/param.h>
 
-enum { MOST_NAMES = 100, USUAL_WIDTH = 1024, USUAL_HEIGHT = 768 };
+enum { USUAL_WIDTH = 1024, USUAL_HEIGHT = 768 };
 
 static struct bb_face_list displays;
 
@@ -115,16 +115,6 @@ void bb_display_flush(struct bb_display *display)
 
 /* ---- Coming and going ---- */
 
-static void give_name(struct bb_display *display)
-{
-    struct bb_device *device = display->face.device;
-    for (unsigned i = 0; !device->node->alias && i < MOST_NAMES; i++) {
-        (void)bb_format(display->name, sizeof(display->name), "display%u", i);
-        if (!bb_node_find(display->name) && !bb_display_by_name(display->name))
-            device->name = device->node->alias = display->name;
-    }
-}
-
 /* Displays that come after start find nobody who binds what hangs below them. */
 static void bind_consoles(struct bb_work *work)
 {
@@ -151,21 +141,16 @@ static int append_console(struct bb_display *display)
 static int display_notify(struct bb_face *face, bool running)
 {
     struct bb_display *display = bb_container_of(face, struct bb_display, face);
-    struct bb_device *device = face->device;
-    if (!running) {
-        if (device->node->alias == display->name) {
-            device->node->alias = NULL; /* a failed device's memory is used again */
-            device->name = device->node->name;
-        }
+    if (!running)
         return 0;
-    }
     int error = check(display);
     if (error)
         return error;
-    give_name(display);
-    error = bb_publish_u32(device, &display->values[0], "width", "pixels", &display->width);
+    bb_name_device(face->device, &display->name, "display");
+    error = bb_publish_u32(face->device, &display->values[0], "width", "pixels", &display->width);
     if (!error)
-        error = bb_publish_u32(device, &display->values[1], "height", "pixels", &display->height);
+        error =
+            bb_publish_u32(face->device, &display->values[1], "height", "pixels", &display->height);
     return error ? error : append_console(display);
 }
 

@@ -7,7 +7,7 @@
 
 #include "keymap.h"
 
-enum { MOST_NAMES = 100, FIRST_KEY = 4, LAST_KEY = 0xdd, LAST_MODIFIER = 0xe7 };
+enum { FIRST_KEY = 4, LAST_KEY = 0xdd, LAST_MODIFIER = 0xe7 };
 
 static struct bb_face_list inputs;
 static struct bb_input_listener *listeners;
@@ -295,27 +295,11 @@ void bb_input_release_all(struct bb_input *input)
 
 /* ---- Coming and going ---- */
 
-static void give_name(struct bb_input *input)
-{
-    struct bb_device *device = input->face.device;
-    const char *kind = input->features & BB_INPUT_HAS_KEYS ? "keyboard" : "mouse";
-    for (unsigned i = 0; !device->node->alias && i < MOST_NAMES; i++) {
-        (void)bb_format(input->name, sizeof(input->name), "%s%u", kind, i);
-        if (!bb_node_find(input->name) && !bb_input_by_name(input->name))
-            device->name = device->node->alias = input->name;
-    }
-}
-
 static void leave(struct bb_input *input)
 {
-    struct bb_device *device = input->face.device;
     bb_input_release_all(input);
     bb_timer_event_cancel(&input->repeat);
     bb_work_cancel(&input->led_work);
-    if (device->node->alias == input->name) {
-        device->node->alias = NULL; /* the memory of the name is used again */
-        device->name = device->node->name;
-    }
 }
 
 static int input_notify(struct bb_face *face, bool running)
@@ -341,7 +325,8 @@ static int input_notify(struct bb_face *face, bool running)
         error = bb_publish_u64(device, &input->values[2], "led_failures", "", &input->led_failures);
     if (error)
         return error;
-    give_name(input);
+    bb_name_device(face->device, &input->name,
+                   input->features & BB_INPUT_HAS_KEYS ? "keyboard" : "mouse");
     bb_work_queue(&input->led_work);
     return 0;
 }

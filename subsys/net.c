@@ -11,7 +11,6 @@
 enum {
     POOL = 256, /* buffers, unless somebody has made the pool before */
     BATCH = 32,
-    MOST_NAMES = 1000,
 };
 
 static struct bb_face_list nets;
@@ -295,33 +294,17 @@ static int publish(struct bb_net *net)
     return error;
 }
 
-/* The first of net0, net1 ... that nobody has. */
-static void name_device(struct bb_net *net)
-{
-    struct bb_node *node = net->face.device->node;
-    if (node->alias)
-        return;
-    for (unsigned i = 0; i < MOST_NAMES; i++) {
-        bb_format(net->name, sizeof net->name, "net%u", i);
-        if (!bb_node_find(net->name) && !bb_face_by_name(&bb_class_net, net->name)) {
-            node->alias = net->face.device->name = net->name;
-            return;
-        }
-    }
-}
-
 static void start_face(struct bb_net *net)
 {
     net->link_told = net->link_up;
     net->changed_work.device = net->face.device;
     net->changed_work.run = run_changed;
-    name_device(net);
+    bb_name_device(net->face.device, &net->name, "net");
 }
 
 /* It goes, or its probe failed after all. Its calls still reach the driver here. */
 static void end_face(struct bb_net *net)
 {
-    struct bb_device *device = net->face.device;
     if (net->client)
         ((const struct bb_net_ops *)net->face.ops)->stop(net);
     bb_work_cancel(&net->changed_work);
@@ -329,10 +312,6 @@ static void end_face(struct bb_net *net)
     net->link_up = false;
     net->face.ops = &removed;
     tell_client(net);
-    if (device->node->alias == net->name) {
-        device->node->alias = NULL; /* the name is free again; the memory may be too */
-        device->name = device->node->name;
-    }
 }
 
 static int net_notify(struct bb_face *face, bool running)

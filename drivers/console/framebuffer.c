@@ -13,12 +13,12 @@
 #include <busbar/font.h>
 #include <busbar/input.h>
 #include <busbar/log.h>
+#include <busbar/name.h>
 #include <busbar/terminal.h>
 
 enum {
-    MOST = 512, /* bytes of one write */
-    CHUNK = 64, /* bytes taken with interrupts off */
-    NAMES = 100,
+    MOST = 512,            /* bytes of one write */
+    CHUNK = 64,            /* bytes taken with interrupts off */
     EMPTY = 7 << 16 | ' ', /* a cell as bb_terminal_start() makes it */
 };
 #define FRAME (16 * BB_MSEC)
@@ -42,7 +42,7 @@ struct framebuffer {
     struct bb_work draw_soon;
     struct bb_timer_event draw_later;
     bool begun; /* somebody has written: the screen is ours */
-    char name[12];
+    struct bb_name name;
 };
 
 /* ---- Drawing ---- */
@@ -279,16 +279,6 @@ static void on_input(struct bb_input_listener *listener, const struct bb_input_e
 
 /* ---- Coming and going ---- */
 
-static void give_name(struct framebuffer *self)
-{
-    struct bb_device *device = &self->device;
-    for (unsigned i = 0; !device->node->alias && i < NAMES; i++) {
-        (void)bb_format(self->name, sizeof(self->name), "screen%u", i);
-        if (!bb_node_find(self->name))
-            device->name = device->node->alias = self->name;
-    }
-}
-
 static int framebuffer_probe(struct bb_device *device)
 {
     struct framebuffer *self = bb_container_of(device, struct framebuffer, device);
@@ -307,7 +297,7 @@ static int framebuffer_probe(struct bb_device *device)
     self->display->client = &self->client;
     self->listener.event = on_input;
     bb_input_listen(&self->listener);
-    give_name(self);
+    bb_name_device(device, &self->name, "screen");
     return 0;
 }
 
@@ -316,10 +306,6 @@ static void framebuffer_remove(struct bb_device *device)
     struct framebuffer *self = bb_container_of(device, struct framebuffer, device);
     bb_input_unlisten(&self->listener);
     self->display->client = NULL;
-    if (device->node->alias == self->name) {
-        device->node->alias = NULL; /* a failed device's memory is used again */
-        device->name = device->node->name;
-    }
 }
 
 const struct bb_console_ops bb_ops_console_framebuffer = {

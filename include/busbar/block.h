@@ -27,6 +27,7 @@
 
 #include <busbar/bind.h>
 #include <busbar/device.h>
+#include <busbar/name.h>
 #include <busbar/poll.h>
 #include <busbar/store.h>
 
@@ -111,9 +112,9 @@ struct bb_block {
     char uuid[37];           /* of the partition, or "": "0fc63daf-8483-4772-8e79-3d69d8477de4" */
 
     /* The rest is the subsystem's; everyone may read it. */
-    char name[13];      /* "disk0", where the tree has no alias */
-    bool broken;        /* given up for good: what is submitted is refused with -EIO */
-    uint32_t shift;     /* 1 << shift is block_size */
+    struct bb_name name; /* "disk0", where the tree has no alias */
+    bool broken;         /* given up for good: what is submitted is refused with -EIO */
+    uint32_t shift;      /* 1 << shift is block_size */
     uint32_t plain[2];  /* of READ and WRITE: most blocks of a plain request; 0: refuse it slowly */
     uint32_t in_flight; /* requests, all queues; says nothing where the driver has pending() */
     struct bb_block_stats stats;

@@ -20,6 +20,7 @@
 
 #include <busbar/bind.h>
 #include <busbar/device.h>
+#include <busbar/name.h>
 #include <busbar/poll.h>
 #include <busbar/store.h>
 
@@ -51,7 +52,7 @@ struct bb_display {
     struct bb_display_client *client; /* or NULL */
     struct bb_node *console;
     struct bb_value values[2];
-    char name[12]; /* "display0" */
+    struct bb_name name; /* "display0" */
 };
 
 struct bb_display_ops {

@@ -25,6 +25,7 @@
 
 #include <busbar/bind.h>
 #include <busbar/device.h>
+#include <busbar/name.h>
 #include <busbar/poll.h>
 #include <busbar/store.h>
 
@@ -135,7 +136,7 @@ struct bb_input {
     struct bb_value values[3];
     struct bb_timer_event repeat;
     struct bb_work led_work;
-    char name[12]; /* "keyboard0", where the tree has no alias */
+    struct bb_name name; /* "keyboard0", where the tree has no alias */
 };
 
 struct bb_input_ops {

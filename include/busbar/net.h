@@ -29,6 +29,7 @@
 #include <busbar/bind.h>
 #include <busbar/buffer.h>
 #include <busbar/device.h>
+#include <busbar/name.h>
 #include <busbar/poll.h>
 #include <busbar/store.h>
 
@@ -84,8 +85,8 @@ struct bb_net {
     struct bb_net_client *client; /* who has it open, or NULL */
     struct bb_value values[6], link_value;
     struct bb_work changed_work;
-    char name[8];   /* "net0", where it is not the tree's */
-    bool link_told; /* what the log said last */
+    struct bb_name name; /* "net0", where it is not the tree's */
+    bool link_told;      /* what the log said last */
 };
 
 struct bb_net_ops {
