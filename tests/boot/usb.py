@@ -19,6 +19,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(ROOT / "tools"))
 from busbarlib import BusbarError, run, usb  # noqa: E402
+from busbarlib.checks import Checks  # noqa: E402
 from busbarlib.guest import Guest  # noqa: E402
 
 SKIP = 77
@@ -26,15 +27,7 @@ LIMIT = 30  # seconds for what takes a guest a moment
 ROUNDS = 3
 os.environ["PATH"] += ":/usr/sbin:/sbin"
 os.environ["MTOOLS_SKIP_CHECK"] = "1"
-well = True
-
-
-def check(what, good, *heard):
-    global well
-    well = well and bool(good)
-    print(f"{'ok  ' if good else 'FAIL'} {what}", flush=True)
-    if not good:
-        print(*heard, sep="\n", flush=True)
+check = Checks()
 
 
 def make_stick(path, size=16 << 20):
@@ -103,6 +96,7 @@ class Desk:
         guest.monitor.chardev_add("line", self.line_path)
         guest.monitor.netdev_add("net")
         self.line = None
+        self.copies = 0
 
     def plug(self, what):
         monitor = self.guest.monitor
@@ -126,6 +120,11 @@ class Desk:
     def use(self, what):
         check(f"{what} is there", getattr(self, f"has_{what}")(), self.guest.seen[-3000:])
         check(f"{what} is used", getattr(self, f"use_{what}")(), self.guest.seen[-3000:])
+
+    def goes_on(self, what, without):
+        """The same for what was there all the time, without a megabyte."""
+        used = getattr(self, "read_stick" if what == "stick" else f"use_{what}")()
+        check(f"{what} is used while {without} is out", used, self.guest.seen[-3000:])
 
     def listed(self, driver):
         return driver in until(self.guest, "usb", re.escape(driver))
@@ -152,18 +151,33 @@ class Desk:
                 return True
         return False
 
+    def mount(self):
+        if "disk0" in self.guest.ask("mount"):
+            self.guest.ask("umount disk0")
+        self.guest.ask("mount disk0")
+
+    def read_stick(self):
+        self.mount()
+        said = self.guest.ask("cat disk0:/hello.txt")
+        self.guest.ask("umount disk0")
+        return "hello from the stick" in said
+
     def use_stick(self):
+        """It writes under another name each time, so that no file of before can pass for it."""
         guest = self.guest
-        if "disk0" in guest.ask("mount"):
-            guest.ask("umount disk0")
-        guest.ask("mount disk0")
+        self.copies += 1
+        name, last = f"copy{self.copies}.bin", f"copy{self.copies - 1}.bin"
+        self.mount()
+        if self.copies > 1:
+            guest.ask(f"rm disk0:/{last}")
         said = guest.ask("cat disk0:/hello.txt")
-        guest.ask("cp disk0:/large.bin disk0:/copy.bin", LIMIT)
+        guest.ask(f"cp disk0:/large.bin disk0:/{name}", LIMIT)
         guest.ask("umount disk0")
-        copy = self.folder / "copy.bin"
-        copy.unlink(missing_ok=True)
-        subprocess.run(["mcopy", "-i", self.stick, "::/copy.bin", copy], check=False)
-        return "hello from the stick" in said and copy.exists() and \
+        copy = self.folder / name
+        subprocess.run(["mcopy", "-i", self.stick, f"::/{name}", copy], check=False)
+        names = subprocess.run(["mdir", "-b", "-i", self.stick, "::/"], capture_output=True,
+                               text=True, check=False).stdout
+        return "hello from the stick" in said and last not in names and copy.exists() and \
             copy.read_bytes() == (self.folder / "large.bin").read_bytes()
 
     def use_serial(self):
@@ -192,7 +206,8 @@ def all_at_once(guest, folder):
         others = [each for each in THINGS if each != what]
         answer = until(guest, "usb", r"\b3 of|\b4 of \d+ slots")
         check(f"{what} was taken out; the others stay", answer.count("QEMU") >= 4, answer)
-        desk.use(others[0])
+        for each in others:
+            desk.goes_on(each, what)
         desk.plug(what)
         desk.use(what)
     answer = until(guest, "usb", r"\b5 of \d+ slots")
@@ -247,7 +262,7 @@ def main():
                         check(test.__name__, False, error, guest.seen[-4000:])
             except BusbarError as error:
                 check(test.__name__, False, error)
-    return 0 if well else 1
+    return check.status()
 
 
 if __name__ == "__main__":
