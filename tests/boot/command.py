@@ -15,8 +15,12 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+sys.path.insert(0, str(ROOT / "tools"))
+from busbarlib.checks import Checks  # noqa: E402
+
 BUSBAR = str(ROOT / "tools/busbar")
 LIMIT = 300  # seconds; the first run of each builds
+check = Checks()
 
 
 def busbar(*words, typed=""):
@@ -24,13 +28,6 @@ def busbar(*words, typed=""):
     done = subprocess.run([BUSBAR, *words], text=True, errors="replace", timeout=LIMIT,
                           input=typed, capture_output=True)
     return done.returncode, done.stdout, done.stderr
-
-
-def check(what, well, *heard):
-    print(f"{'ok  ' if well else 'FAIL'} {what}")
-    if not well:
-        print(*heard, sep="\n")
-    return bool(well)
 
 
 def on_a_terminal():
@@ -58,49 +55,47 @@ def on_a_terminal():
 
 
 def main():
-    well = True
     heard = busbar("run", "raspi3b", "--send", "devices", "--expect", "pl011", "--send", "mailbox",
                    "--expect", "a02082", "--timeout", "60")
-    well &= check("what is expected appears: 0", heard[0] == 0, *heard)
-    well &= check("and the whole answer is shown", "temperature" in heard[1], *heard)
+    check("what is expected appears: 0", heard[0] == 0, *heard)
+    check("and the whole answer is shown", "temperature" in heard[1], *heard)
 
     heard = busbar("run", "virt-arm64", "--send", "uptime", "--expect", "no such text", "--timeout",
                    "3")
     last = heard[2].strip().splitlines()[-1]
-    well &= check("what is expected is missing: 1", heard[0] == 1, *heard)
-    well &= check("and the last line names it", "no such text" in last, *heard)
-    well &= check("and the transcript is there", re.search(r"up \d+\.\d+ s", heard[1]), *heard)
+    check("what is expected is missing: 1", heard[0] == 1, *heard)
+    check("and the last line names it", "no such text" in last, *heard)
+    check("and the transcript is there", re.search(r"up \d+\.\d+ s", heard[1]), *heard)
 
     heard = busbar("run", "host", "--app", "hello")
-    well &= check("a process runs to its end", heard[0] == 0 and "hello from" in heard[1], *heard)
+    check("a process runs to its end", heard[0] == 0 and "hello from" in heard[1], *heard)
 
     heard = busbar("run", "virt-arm64", "--app", "tests/apps/fault", "--build", "debug",
                    "--append", "fault=null", "--expect", r"^  at 0x\w+$", "--timeout", "20")
-    well &= check("a panic has functions and lines",
-                  re.search(r"^elr 0x\w+  .*bb_test_scribble at tests/apps/fault/main\.c:\d+$",
-                            heard[1].replace("\r", ""), re.MULTILINE), *heard)
+    check("a panic has functions and lines",
+          re.search(r"^elr 0x\w+  .*bb_test_scribble at tests/apps/fault/main\.c:\d+$",
+                    heard[1].replace("\r", ""), re.MULTILINE), *heard)
     last = heard[2].strip().splitlines()[-1]
-    well &= check("and is a failure that is told",
-                  heard[0] == 1 and "panic: write" in last, *heard)
+    check("and is a failure that is told", heard[0] == 1 and "panic: write" in last, *heard)
 
     heard = busbar("run", "virt-arm64", typed="uptime\ndate\n")
-    well &= check("a script on stdin is typed and answered", heard[0] == 0
-                  and re.search(r"up \d.*20\d\d-\d\d-\d\d", heard[1], re.DOTALL), *heard)
+    check("a script on stdin is typed and answered", heard[0] == 0
+          and re.search(r"up \d.*20\d\d-\d\d-\d\d", heard[1], re.DOTALL), *heard)
 
     for platform in ("host", "virt-arm64"):
         began = time.monotonic()
         heard = busbar("run", platform, "--timeout", "40")
-        well &= check(f"nothing on stdin ends {platform} at its prompt",
-                      heard[0] == 0 and time.monotonic() - began < 30, *heard)
+        check(f"nothing on stdin ends {platform} at its prompt",
+              heard[0] == 0 and time.monotonic() - began < 30, *heard)
 
     heard = busbar("run", "raspi3b", "--app", str(ROOT / "tests/apps/fault"), "--append",
                    "fault=exit")
-    well &= check("what bb_main returns is the exit status", heard[0] == 3, *heard)
+    check("what bb_main returns is the exit status", heard[0] == 3, *heard)
 
     status, output, restored = on_a_terminal()
-    well &= check("Ctrl-A x leaves", status == 0 and "up " in output, output)
-    well &= check("and the terminal is as it was", restored, output)
-    return 0 if well else 1
+    check("Ctrl-A x leaves", status == 0 and "up " in output, output)
+    check("and the terminal is as it was", restored, output)
+    return check.status()
 
 
 if __name__ == "__main__":

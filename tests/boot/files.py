@@ -14,20 +14,15 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+sys.path.insert(0, str(ROOT / "tools"))
+from busbarlib.checks import Checks  # noqa: E402
+
 LIMIT = 300  # seconds; the first run of each builds
 SKIP = 77
 MIB = 1 << 20
 os.environ["PATH"] += ":/usr/sbin:/sbin"
 os.environ["MTOOLS_SKIP_CHECK"] = "1"
-well = True
-
-
-def check(what, good, *heard):
-    global well
-    well = well and bool(good)
-    print(f"{'ok  ' if good else 'FAIL'} {what}")
-    if not good:
-        print(*heard, sep="\n")
+check = Checks()
 
 
 def host(*words):
@@ -157,7 +152,7 @@ def main():
             (folder / "hello.txt").write_bytes(
                 b"hello from the host\none\x1b[J\x9bJ\xc2\x9bJ gr\xc3\xbc\xc3\x9f\n")
             try_platform(platform, folder, fat)
-    return 0 if well else 1
+    return check.status()
 
 
 sys.exit(main())

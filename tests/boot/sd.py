@@ -15,6 +15,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(ROOT / "tools"))
 from busbarlib import run  # noqa: E402
+from busbarlib.checks import Checks  # noqa: E402
 from busbarlib.guest import Guest  # noqa: E402
 
 MIB = 1 << 20
@@ -22,15 +23,7 @@ FAT, EXT4 = (1 * MIB, 16 * MIB), (17 * MIB, 40 * MIB)
 TEXT = "written before the reboot\n"
 os.environ["PATH"] += ":/usr/sbin:/sbin"
 os.environ["MTOOLS_SKIP_CHECK"] = "1"
-well = True
-
-
-def check(what, good, *heard):
-    global well
-    well = well and bool(good)
-    print(f"{'ok  ' if good else 'FAIL'} {what}")
-    if not good:
-        print(*heard, sep="\n")
+check = Checks()
 
 
 def host(*words, said=None):
@@ -122,7 +115,7 @@ def main():
     with tempfile.TemporaryDirectory(prefix="busbar-sd") as folder:
         try_platform("raspi3b", "mmc@7e202000", Path(folder))
         try_platform(str(ROOT / "tests/boot/sdhci"), "mmc@7e300000", Path(folder))
-    return 0 if well else 1
+    return check.status()
 
 
 if __name__ == "__main__":

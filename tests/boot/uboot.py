@@ -12,19 +12,16 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(ROOT / "tools"))
 from busbarlib import image, media, run, setup, usb  # noqa: E402
+from busbarlib.checks import Checks  # noqa: E402
 from busbarlib.expect import PROMPT, Dialogue, Program  # noqa: E402
 
 LIMIT = 60
 UBOOT = "U-Boot> "
-well = True
+check = Checks()
 
 
-def check(what, failure, heard):
-    global well
-    well = well and not failure
-    print(f"{'FAIL' if failure else 'ok  '} {what}")
-    if failure:
-        print(heard.replace("\r", ""), failure, sep="\n")
+def tell(what, failure, heard):
+    check(what, not failure, heard.replace("\r", ""), failure)
 
 
 def converse(platform, uboot, typed, steps, **attached):
@@ -60,7 +57,7 @@ def try_virt():
     uboot = setup.ensure_uboot("u-boot-qemu", "qemu_arm64")
     with tempfile.TemporaryDirectory() as name:
         card = make_card("virt-arm64", Path(name))
-        check("virt-arm64: by itself", *converse("virt-arm64", uboot, [], [
+        tell("virt-arm64: by itself", *converse("virt-arm64", uboot, [], [
             ("expect", "unknown parameters, ignored: from.extlinux "), ("send", "ls disk0p1:/"),
             ("expect", "kernel.img"), ("send", "poweroff")], disks=[str(card)]))
 
@@ -97,17 +94,17 @@ def try_pi():
              [("send", "memory"), ("expect", r"^0x002\w+ - .* image"), *used[1:]]),
         ]
         for what, typed, steps in cases:
-            check(f"raspi3b: {what}", *converse("raspi3b", uboot, typed, steps, disks=[str(card)]))
+            tell(f"raspi3b: {what}", *converse("raspi3b", uboot, typed, steps, disks=[str(card)]))
         # U-Boot has used the controller of USB, and leaves it as it was.
         stick = folder / "stick"
         media.blank(stick, 4 << 20)
         plugs = [usb.plug("keyboard"), usb.plug(f"storage:{stick}"), usb.plug("mouse")]
-        check("raspi3b: with USB devices", *converse("raspi3b", uboot, [], [
+        tell("raspi3b: with USB devices", *converse("raspi3b", uboot, [], [
             ("send", "usb"), ("expect", "port 1: .* input/usb_keyboard"),
             ("expect", "port 2: .* block/usb_storage"), ("expect", "port 3: .* input/usb_mouse"),
             ("send", "block"), ("expect", "^disk1 +4.0 MiB"), ("send", "poweroff")],
             disks=[str(card)], usb=plugs))
-        check("raspi3b: from a stick", *converse("raspi3b", uboot, [], [
+        tell("raspi3b: from a stick", *converse("raspi3b", uboot, [], [
             ("expect", "unknown parameters, ignored: from.extlinux "), ("send", "ls disk0p1:/"),
             ("expect", "kernel8.img"), ("send", "poweroff")], usb=[usb.plug(f"storage:{card}")]))
 
@@ -115,4 +112,4 @@ def try_pi():
 if __name__ == "__main__":
     try_pi()
     try_virt()
-    sys.exit(0 if well else 1)
+    sys.exit(check.status())

@@ -16,20 +16,13 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(ROOT / "tools"))
 from busbarlib import BusbarError, run, usb  # noqa: E402
+from busbarlib.checks import Checks  # noqa: E402
 from busbarlib.guest import Guest  # noqa: E402
 
 MAC = "52:54:00:12:34:56"
 PIECE = 65536  # bytes that are echoed
 RNDIS = str(ROOT / "tests/boot/rndis/platform.toml")
-well = True
-
-
-def check(what, good, *heard):
-    global well
-    well = well and bool(good)
-    print(f"{'ok  ' if good else 'FAIL'} {what}", flush=True)
-    if not good:
-        print(*heard, sep="\n", flush=True)
+check = Checks()
 
 
 def plug(guest):
@@ -142,7 +135,7 @@ def main():
     options = parser.parse_args()
     for name in options.part or PARTS:
         PARTS[name](options.cycles)
-    return 0 if well else 1
+    return check.status()
 
 
 if __name__ == "__main__":
