@@ -26,37 +26,34 @@ static void release(struct bb_resource *resource)
     interface->owner = NULL;
 }
 
-static int claim(struct bb_device *device, struct bb_usb_interface *interface)
+/* The one of this number, or that of the device's node. */
+static int claim(struct bb_device *device, int number, struct bb_usb_interface **claimed)
 {
-    if (interface->owner)
-        return bb_fail(device, "interface", -EBUSY);
-    int error = bb_acquire(device, &interface->resource, "interface", release);
-    if (!error)
-        interface->owner = device;
-    return error;
+    struct bb_usb_device *usb = bb_usb_device_of(device->node);
+    for (unsigned i = 0; usb && !usb->gone && i < usb->interface_count; i++) {
+        struct bb_usb_interface *interface = &usb->interfaces[i];
+        if (number < 0 ? interface->node != device->node : interface->number != number)
+            continue;
+        *claimed = interface;
+        if (interface->owner)
+            return bb_fail(device, "interface", -EBUSY);
+        int error = bb_acquire(device, &interface->resource, "interface", release);
+        if (!error)
+            interface->owner = device;
+        return error;
+    }
+    return bb_fail(device, "interface", -ENODEV);
 }
 
 int bb_usb_claim(struct bb_device *device, struct bb_usb_interface **claimed)
 {
-    struct bb_usb_device *usb = bb_usb_device_of(device->node);
-    for (unsigned i = 0; usb && !usb->gone && i < usb->interface_count; i++)
-        if (usb->interfaces[i].node == device->node) {
-            *claimed = &usb->interfaces[i];
-            return claim(device, *claimed);
-        }
-    return bb_fail(device, "interface", -ENODEV);
+    return claim(device, -1, claimed);
 }
 
 int bb_usb_claim_number(struct bb_device *device, unsigned number,
                         struct bb_usb_interface **claimed)
 {
-    struct bb_usb_device *usb = bb_usb_device_of(device->node);
-    for (unsigned i = 0; usb && !usb->gone && i < usb->interface_count; i++)
-        if (usb->interfaces[i].number == number) {
-            *claimed = &usb->interfaces[i];
-            return claim(device, *claimed);
-        }
-    return bb_fail(device, "interface", -ENODEV);
+    return claim(device, (int)number, claimed);
 }
 
 int bb_usb_set_interface(struct bb_usb_interface *interface, unsigned alternate)

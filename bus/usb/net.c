@@ -40,12 +40,16 @@ static struct bb_buffer *take(struct bb_usb_net_list *list)
     return buffer;
 }
 
-static int take_some(struct bb_usb_net_list *list, struct bb_buffer **frames, unsigned limit)
+static BB_NOINLINE int take_some(const struct bb_net *net, unsigned queue,
+                                 struct bb_usb_net_list *list, struct bb_buffer **frames,
+                                 unsigned limit)
 {
     unsigned count = 0;
+    if (queue)
+        return -EINVAL;
     while (count < limit && list->first)
         frames[count++] = take(list);
-    return (int)count;
+    return count || !net->failed ? (int)count : -EIO;
 }
 
 static void make_empty(struct bb_buffer *buffer)
@@ -229,11 +233,7 @@ static void receive_done(struct bb_usb_transfer *transfer)
 int bb_usb_net_receive(struct bb_net *net, unsigned queue, struct bb_buffer **frames,
                        unsigned limit)
 {
-    struct bb_usb_net *usb = of(net);
-    if (queue)
-        return -EINVAL;
-    int count = take_some(&usb->received, frames, limit);
-    return count || !net->failed ? count : -EIO;
+    return take_some(net, queue, &of(net)->received, frames, limit);
 }
 
 int bb_usb_net_refill(struct bb_net *net, unsigned queue, struct bb_buffer *const *buffers,
@@ -356,11 +356,7 @@ int bb_usb_net_send(struct bb_net *net, unsigned queue, struct bb_buffer *const 
 
 int bb_usb_net_sent(struct bb_net *net, unsigned queue, struct bb_buffer **frames, unsigned limit)
 {
-    struct bb_usb_net *usb = of(net);
-    if (queue)
-        return -EINVAL;
-    int count = take_some(&usb->sent, frames, limit);
-    return count || !net->failed ? count : -EIO;
+    return take_some(net, queue, &of(net)->sent, frames, limit);
 }
 
 bool bb_usb_net_arm(struct bb_net *net, unsigned queue)

@@ -24,25 +24,43 @@ static void finish(struct usb_storage *chip, int status)
     chip->current = NULL;
     if (!request)
         chip->result = status;
-    else if (request->op == BB_BLOCK_FLUSH && status == -ENOTSUP)
+    else if (request->op == BB_BLOCK_FLUSH && status == -ENOTSUP && chip->doubt != TO_LOOK)
         chip->no_cache = true, put_aside(chip, request, 0); /* so there is nothing to write back */
     else
         put_aside(chip, request, status == -ENOTSUP ? -EIO : status);
     next(chip);
 }
 
+/* The command; or first the question whether it is still for this medium. */
+static void start(struct usb_storage *chip)
+{
+    begin(chip, chip->doubt == TO_LOOK ? &chip->look : &chip->command);
+}
+
+static BB_NOINLINE void give_up(struct usb_storage *chip)
+{
+    bb_block_break(&chip->block, "its medium was changed; plug it in anew", -ENODEV);
+}
+
+/* There are sticks that call their medium changed whenever they were reset. */
 static int judge_attention(struct usb_storage *chip, unsigned asc)
 {
     if (asc != ASC_MEDIUM_CHANGED || !chip->running)
         return AGAIN; /* it was reset, or is new */
-    bb_block_break(&chip->block, "its medium was changed; plug it in anew", -ENODEV);
+    if (chip->doubt != SURE) {
+        chip->doubt = TO_LOOK;
+        return AGAIN;
+    }
+    give_up(chip);
     return -ENODEV;
 }
 
 static int judge_not_ready(struct usb_storage *chip, unsigned asc, unsigned qualifier)
 {
-    if (asc == ASC_NO_MEDIUM)
+    if (asc == ASC_NO_MEDIUM) {
+        chip->doubt = SURE; /* what comes next is another one */
         return -ENODEV;
+    }
     chip->error = -ETIMEDOUT;
     if (asc != ASC_NOT_READY || qualifier != ASC_NEEDS_START)
         return LATER;
@@ -87,11 +105,18 @@ static void ask_sense(struct usb_storage *chip)
 
 static void obey(struct usb_storage *chip, int verdict)
 {
-    if (verdict == LATER && bb_time() - chip->begun < PATIENCE) {
+    if (!verdict && chip->doubt == TO_LOOK &&
+        memcmp(chip->reply, chip->said, chip->look.least) != 0) {
+        give_up(chip);
+        verdict = -ENODEV;
+    }
+    if (!verdict && chip->doubt && --chip->doubt) {
+        start(chip);
+    } else if (verdict == LATER && bb_time() - chip->begun < PATIENCE) {
         chip->phase = PAUSED;
         bb_timer_event_at(&chip->pause, bb_time() + PAUSE);
     } else if (verdict == AGAIN && ++chip->tries < TRIES) {
-        begin(chip, &chip->command);
+        start(chip);
     } else {
         finish(chip, verdict > 0 ? chip->error : verdict);
     }
@@ -101,7 +126,7 @@ static void pause_is_over(struct bb_timer_event *event)
 {
     struct usb_storage *chip = bb_container_of(event, struct usb_storage, pause);
     if (chip->phase == PAUSED)
-        begin(chip, &chip->command);
+        start(chip);
 }
 
 /* The steps are done: a status that is valid. */
@@ -151,19 +176,12 @@ static void submit(struct usb_storage *chip, enum phase phase, struct bb_usb_end
 
 static void begin(struct usb_storage *chip, const struct command *command)
 {
-    uint8_t *wrapper = chip->wrapper;
     chip->active = command;
     chip->segment = 0;
     chip->moved = 0;
     chip->again = false;
-    put_le32(wrapper, WRAPPER_SIGNATURE);
-    put_le32(wrapper + 4, ++chip->tag);
-    put_le32(wrapper + 8, command->length);
-    wrapper[12] = command->in ? 0x80 : 0;
-    wrapper[13] = 0; /* LUN */
-    wrapper[14] = command->cdb_length;
-    memcpy(wrapper + 15, command->cdb, sizeof(command->cdb));
-    submit(chip, WRAPPER, chip->out, wrapper, WRAPPER_SIZE);
+    write_wrapper(chip, command);
+    submit(chip, WRAPPER, chip->out, chip->wrapper, WRAPPER_SIZE);
 }
 
 static void read_status(struct usb_storage *chip)
@@ -198,14 +216,6 @@ static void status_done(struct usb_storage *chip, const struct bb_usb_transfer *
         mend(chip, FIX_ALL, -EIO);
     else
         conclude(chip, status[12]);
-}
-
-/* There are devices that leave the data out and send the status in their place. */
-static bool is_early_status(const struct usb_storage *chip, const struct bb_usb_transfer *transfer)
-{
-    const uint8_t *data = transfer->data;
-    return chip->active->in && transfer->actual == STATUS_SIZE &&
-           bb_usb_u32(data) == STATUS_SIGNATURE && bb_usb_u32(data + 4) == chip->tag;
 }
 
 static void data_done(struct usb_storage *chip, const struct bb_usb_transfer *transfer)
@@ -244,19 +254,6 @@ static void step_done(struct bb_usb_transfer *transfer)
 }
 
 /* ---- When things go wrong ---- */
-
-/* 5.3.4. A device without the request may still be right after its halts are cleared. */
-static int reset(struct usb_storage *chip)
-{
-    struct bb_usb_device *usb = chip->interface->device;
-    int error = bb_usb_control(usb, BB_USB_CLASS | BB_USB_TO_INTERFACE, RESET, 0,
-                               chip->interface->number, NULL, 0);
-    if (error >= 0 || error == -EPIPE)
-        error = bb_usb_clear_halt(chip->in);
-    if (error >= 0)
-        error = bb_usb_clear_halt(chip->out);
-    return error < 0 ? error : 0;
-}
 
 static void lose(struct usb_storage *chip, int error)
 {
@@ -342,7 +339,7 @@ static void next(struct usb_storage *chip)
         chip->tries = 0;
         chip->begun = bb_time();
         write_command(&chip->command, request, chip->block.shift);
-        begin(chip, &chip->command);
+        start(chip);
     }
 }
 
@@ -467,6 +464,8 @@ static int learn_capacity(struct usb_storage *chip)
         return bb_fail(&chip->device, "block size", -ENOTSUP);
     if (last >= (uint64_t)INT64_MAX / size)
         return bb_fail(&chip->device, "capacity", -EINVAL);
+    chip->look = chip->command;
+    memcpy(chip->said, chip->reply, sizeof(chip->said));
     block->capacity = last + 1;
     block->block_size = size;
     return 0;
@@ -531,6 +530,7 @@ static int learn(struct usb_storage *chip)
         return error;
     if (!(block->features & BB_BLOCK_READ_ONLY))
         block->features |= BB_BLOCK_HAS_FLUSH;
+    chip->reply_segment.length = chip->look.length;
     block->alignment = BB_USB_ALIGNMENT;
     block->max_blocks = MOST_BYTES / block->block_size;
     block->max_segments = SEGMENTS;

@@ -65,6 +65,7 @@ enum {
 #define PROBE_MOST (40 * BB_SEC) /* for one command of the probe, with all its tries */
 
 enum phase { IDLE, WRAPPER, DATA, STATUS, PAUSED, REPAIR };
+enum doubt { SURE, JUST_RESET, TO_LOOK };
 enum fix { FIX_DATA, FIX_STATUS, FIX_ALL };
 enum { GOOD = 0, CHECK = 1, PHASE_ERROR = 2 }; /* bCSWStatus */
 enum { AGAIN = 1, LATER = 2 };                 /* verdicts, beside 0 and errors */
@@ -88,12 +89,15 @@ struct usb_storage {
     uint8_t *wrapper, *status, *sense, *reply;
 
     struct command command, ask;  /* ask: REQUEST SENSE for it */
+    struct command look;          /* READ CAPACITY as the probe asked it */
+    uint8_t said[12];             /* the answer */
     const struct command *active; /* the one of them whose steps these are */
     struct bb_block_segment reply_segment, sense_segment;
     struct bb_block_request *current; /* whose command it is; NULL: the probe's */
     uint8_t phase;
     uint8_t fix;
     uint8_t tries;
+    uint8_t doubt;  /* about the medium */
     bool again;     /* the status is read for the second time */
     bool whole;     /* all data came before it said CHECK */
     bool started;   /* START STOP UNIT was tried */
@@ -204,6 +208,27 @@ static inline void write_command(struct command *command, const struct bb_block_
     put_be32(cdb + 10, request->count);
 }
 
+static inline void write_wrapper(struct usb_storage *chip, const struct command *command)
+{
+    uint8_t *wrapper = chip->wrapper;
+    put_le32(wrapper, WRAPPER_SIGNATURE);
+    put_le32(wrapper + 4, ++chip->tag);
+    put_le32(wrapper + 8, command->length);
+    wrapper[12] = command->in ? 0x80 : 0;
+    wrapper[13] = 0; /* LUN */
+    wrapper[14] = command->cdb_length;
+    memcpy(wrapper + 15, command->cdb, sizeof(command->cdb));
+}
+
+/* There are devices that leave the data out and send the status in their place. */
+static inline bool is_early_status(const struct usb_storage *chip,
+                                   const struct bb_usb_transfer *transfer)
+{
+    const uint8_t *data = transfer->data;
+    return chip->active->in && transfer->actual == STATUS_SIZE &&
+           bb_usb_u32(data) == STATUS_SIGNATURE && bb_usb_u32(data + 4) == chip->tag;
+}
+
 /* Asks what went wrong with the command before. */
 static inline void write_sense_command(struct usb_storage *chip)
 {
@@ -230,6 +255,21 @@ static inline void write_label(char *label, const uint8_t *from)
     while (used && label[used - 1] == ' ')
         used--;
     label[used] = 0;
+}
+
+/* 5.3.4. A device without the request may still be right after its halts are cleared. */
+static inline int reset(struct usb_storage *chip)
+{
+    struct bb_usb_device *usb = chip->interface->device;
+    if (chip->doubt == SURE)
+        chip->doubt = JUST_RESET;
+    int error = bb_usb_control(usb, BB_USB_CLASS | BB_USB_TO_INTERFACE, RESET, 0,
+                               chip->interface->number, NULL, 0);
+    if (error >= 0 || error == -EPIPE)
+        error = bb_usb_clear_halt(chip->in);
+    if (error >= 0)
+        error = bb_usb_clear_halt(chip->out);
+    return error < 0 ? error : 0;
 }
 
 #endif

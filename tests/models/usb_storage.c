@@ -168,7 +168,8 @@ static bool is_ready(struct model_usb_storage *stick)
 {
     if (stick->attention.key) {
         fail(stick, stick->attention.key, stick->attention.asc, stick->attention.ascq);
-        stick->attention = (struct storage_sense){0};
+        stick->attention = stick->next_attention;
+        stick->next_attention = (struct storage_sense){0};
     } else if (stick->no_medium) {
         fail(stick, 2, 0x3a, 0);
     } else if (stick->needs_start) {
@@ -480,6 +481,10 @@ static int storage_control(struct usb_model *device, const struct bb_usb_setup *
         stick->phase = READY;
         stick->recovery = DONE_RESET;
         stick->resets++;
+        if (stick->reset_attention[0].key) {
+            stick->attention = stick->reset_attention[0];
+            stick->next_attention = stick->reset_attention[1];
+        }
         return 0;
     }
     return USB_OTHER;

@@ -59,8 +59,9 @@ struct model_usb_storage {
     uint8_t luns, type;    /* GET MAX LUN's answer; peripheral qualifier and type */
     unsigned waits;        /* NAKs before each packet of data */
     unsigned status_waits; /* NAKs before each status */
-    uint64_t ready_at;     /* world time from which it is ready */
-    uint64_t bad_block;    /* reads and writes of it fail with a medium error; UINT64_MAX: none */
+    struct storage_sense reset_attention[2]; /* what it tells after the reset request, in turn */
+    uint64_t ready_at;                       /* world time from which it is ready */
+    uint64_t bad_block; /* reads and writes of it fail with a medium error; UINT64_MAX: none */
 
     /* To look at. */
     uint8_t *medium;
@@ -73,7 +74,7 @@ struct model_usb_storage {
     /* The model's own. */
     uint8_t phase;
     uint8_t recovery; /* what the host has done of it */
-    struct storage_sense sense, attention;
+    struct storage_sense sense, attention, next_attention;
     struct storage_sense told; /* with REQUEST SENSE */
     uint8_t wrapper[31];
     uint8_t reply[512];

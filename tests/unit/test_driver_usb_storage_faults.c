@@ -191,6 +191,134 @@ static void test_medium_removed(void **state)
     assert_true(disk->broken);
 }
 
+/* There are sticks that say so after each reset. READ CAPACITY tells whether it is the same one,
+ * and whatever goes wrong with the question itself is tried again, too. */
+static void changed_by_reset(uint64_t blocks)
+{
+    static const enum storage_lie lies[] = {
+        STORAGE_WRONG_TAG,     STORAGE_NO_DATA,    STORAGE_SHORT_DATA,
+        STORAGE_STALL_WRAPPER, STORAGE_STALL_DATA, STORAGE_STALL_STATUS,
+    };
+    soft_host_prepare(1);
+    make_stick(BB_USB_HIGH, 512);
+    stick.blocks = stick.said_blocks = blocks;
+    stick.kept = BLOCKS;
+    boot(NULL);
+    struct bb_block *disk = plug();
+    assert_non_null(disk);
+    bool large = blocks > UINT32_MAX;
+    uint8_t look = large ? 0x9e : 0x25;
+    for (unsigned i = 0; i < BB_ARRAY_SIZE(lies); i++) {
+        unsigned resets = stick.resets;
+        stick.reset_attention[0] = (struct storage_sense){6, i % 2 ? 0x29 : 0x28, 0};
+        stick.reset_attention[1] = (struct storage_sense){6, i % 2 ? 0x28 : 0x29, 0};
+        model_usb_storage_lie(&stick, STORAGE_WRONG_TAG, READ, 1);
+        reads_well(disk);
+        model_usb_storage_lie(&stick, STORAGE_PHASE_ERROR, WRITE, 1);
+        assert_int_equal(use(disk), 0);
+        stick.reset_attention[0].asc = 0x28;
+        stick.reset_attention[1].key = 0;
+        model_usb_storage_lie(&stick, lies[i], look, 1);
+        usb_fault(&stick.usb, 0x02, 1, 1, USB_FAULT_STALL); /* the command's wrapper */
+        reads_well(disk);
+        assert_int_equal(stick.lie_count, 0);
+        assert_true(stick.resets >= resets + 3);
+        memset(stick.usb.faults, 0, sizeof stick.usb.faults);
+    }
+    assert_false(disk->broken);
+    /* Without a reset before it, it is what it says. */
+    stick.attention = (struct storage_sense){6, 0x28, 0};
+    assert_int_equal(bb_block_write(disk, 0, 1, memory), -ENODEV);
+    assert_true(disk->broken);
+}
+
+static void test_changed_by_reset(void **state)
+{
+    (void)state;
+    changed_by_reset(BLOCKS);
+}
+
+static void test_large_one_changed_by_reset(void **state)
+{
+    (void)state;
+    changed_by_reset((5ull << 32) + 1024);
+}
+
+/* Nothing but the question is sent to it. */
+static void other_after_reset(uint64_t blocks, uint64_t other, uint32_t size)
+{
+    soft_host_prepare(1);
+    make_stick(BB_USB_HIGH, 512);
+    stick.blocks = stick.said_blocks = blocks;
+    stick.kept = BLOCKS;
+    boot(NULL);
+    struct bb_block *disk = plug();
+    assert_non_null(disk);
+    stick.reset_attention[0] = (struct storage_sense){6, 0x28, 0};
+    stick.said_blocks = other;
+    stick.said_size = size;
+    model_usb_storage_lie(&stick, STORAGE_STALL_WRAPPER, WRITE, 1);
+    assert_int_equal(bb_block_write(disk, 0, 1, memory), -ENODEV);
+    assert_int_equal(stick.count[WRITE], 1); /* that which met the attention */
+    assert_int_equal(medium[0], pattern(0));
+    assert_true(disk->broken);
+    assert_int_equal(bb_block_write(disk, 0, 1, memory), -EIO);
+    unplug();
+    make_stick(BB_USB_HIGH, 512);
+    reads_well(plug());
+}
+
+static void test_other_after_reset(void **state)
+{
+    (void)state;
+    other_after_reset(BLOCKS, BLOCKS - 1, 512);
+}
+
+static void test_other_block_size_after_reset(void **state)
+{
+    (void)state;
+    other_after_reset(BLOCKS, BLOCKS, 1024);
+}
+
+static void test_other_large_one_after_reset(void **state)
+{
+    (void)state;
+    other_after_reset((5ull << 32) + 1024, (6ull << 32) + 1024, 512);
+}
+
+/* A reader that was emptied meanwhile: the next card may have the same size. */
+static void test_removed_after_reset(void **state)
+{
+    (void)state;
+    struct bb_block *disk = prepare(BB_USB_HIGH, 512);
+    stick.no_medium = true;
+    model_usb_storage_lie(&stick, STORAGE_STALL_WRAPPER, READ, 1);
+    assert_int_equal(bb_block_read(disk, 0, 1, memory), -ENODEV);
+    assert_int_equal(stick.resets, 1);
+    stick.no_medium = false;
+    stick.attention = (struct storage_sense){6, 0x28, 0};
+    assert_int_equal(bb_block_write(disk, 0, 1, memory), -ENODEV);
+    assert_true(disk->broken);
+    assert_int_equal(medium[0], pattern(0));
+}
+
+/* One that refuses the question is no stick whose flushes need no command. */
+static void test_question_is_refused(void **state)
+{
+    (void)state;
+    struct bb_block *disk = prepare(BB_USB_HIGH, 512);
+    stick.reset_attention[0] = (struct storage_sense){6, 0x28, 0};
+    stick.lie_sense = (struct storage_sense){5, 0x20, 0};
+    model_usb_storage_lie(&stick, STORAGE_SENSE, 0x25, 1);
+    usb_fault(&stick.usb, 0x02, 1, 1, USB_FAULT_STALL);
+    assert_int_equal(bb_block_flush(disk), -EIO);
+    assert_int_equal(stick.lie_count, 0);
+    assert_int_equal(stick.flushes, 0);
+    assert_int_equal(bb_block_flush(disk), 0);
+    assert_int_equal(stick.flushes, 1);
+    assert_false(disk->broken);
+}
+
 static void test_bad_block(void **state)
 {
     (void)state;
@@ -325,6 +453,13 @@ int main(void)
         cmocka_unit_test(test_sense),
         cmocka_unit_test(test_medium_changed),
         cmocka_unit_test(test_medium_removed),
+        cmocka_unit_test(test_changed_by_reset),
+        cmocka_unit_test(test_large_one_changed_by_reset),
+        cmocka_unit_test(test_other_after_reset),
+        cmocka_unit_test(test_other_block_size_after_reset),
+        cmocka_unit_test(test_other_large_one_after_reset),
+        cmocka_unit_test(test_removed_after_reset),
+        cmocka_unit_test(test_question_is_refused),
         cmocka_unit_test(test_bad_block),
         cmocka_unit_test(test_reset_is_stalled),
         cmocka_unit_test(test_reset_is_not_answered),
