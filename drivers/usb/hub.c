@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * USB hubs (Universal Serial Bus Specification 2.0, chapter 11): what a hub is, and its status
- * change endpoint. Its ports are the bus's matter.
+ * change endpoint. Its ports are the bus's matter. While the endpoint fails, all of them are asked.
  */
 #include <busbar/log.h>
 #include <busbar/usb_host.h>
@@ -22,8 +22,8 @@ enum {
     MULTIPLE = 2,     /* bDeviceProtocol: a transaction translator for each port */
     SELF_POWERED = 1, /* of GET_STATUS(device) */
     ASK_US = 20000,   /* a hub that wants to be asked more often has nothing to say so fast */
-    RETRY_MS = 100,   /* after an error, doubled with each */
-    MOST_ERRORS = 6,  /* in a row */
+    RETRY_MS = 100,   /* after an error, and as much more with each in a row, */
+    MOST_ERRORS = 10, /* until it comes to a second */
     MOST_LIES = 8,    /* in a row, then it is asked more seldom */
     LIAR_MS = 1000,
 };
@@ -39,18 +39,30 @@ struct hub {
     bool changed; /* the hub itself */
 };
 
+static void listen_later(struct hub *hub, unsigned ms)
+{
+    bb_timer_event_at(&hub->again, bb_time() + ms * BB_MSEC);
+}
+
+/* Nobody hears what it has to say: so its ports are asked. One that does not even answer to that is
+ * for the bus to reset. */
+static void failed(struct hub *hub, int error)
+{
+    if (error == -ENODEV || error == -ECANCELED)
+        return;
+    if (hub->errors < MOST_ERRORS && ++hub->errors == MOST_ERRORS)
+        bb_print(BB_WARNING, "%s: status endpoint fails; ports are asked", hub->device.name);
+    bb_usb_hub_changed(&hub->hub, 0);
+    listen_later(hub, (unsigned)RETRY_MS * hub->errors);
+}
+
 static void listen(struct hub *hub)
 {
     int error = bb_usb_submit(&hub->status);
     if (error == -EPIPE)
         bb_work_queue(&hub->work);
-    else if (error && error != -ENODEV)
-        bb_device_broken(&hub->device, "its status endpoint", error);
-}
-
-static void listen_later(struct hub *hub, unsigned ms)
-{
-    bb_timer_event_at(&hub->again, bb_time() + ms * BB_MSEC);
+    else if (error)
+        failed(hub, error);
 }
 
 static void time_came(struct bb_timer_event *event)
@@ -81,22 +93,13 @@ static void look_at(struct hub *hub, const uint8_t *bits, unsigned count)
 static void status_done(struct bb_usb_transfer *transfer)
 {
     struct hub *hub = transfer->context;
-    switch (transfer->status) {
-    case 0:
-        hub->errors = 0;
-        look_at(hub, transfer->data, transfer->actual);
-        break;
-    case -ENODEV:
-    case -ECANCELED:
-        break;
-    default:
-        if (++hub->errors > MOST_ERRORS)
-            bb_device_broken(&hub->device, "its status endpoint does not work", transfer->status);
-        else if (transfer->status == -EPIPE)
-            bb_work_queue(&hub->work);
-        else
-            listen_later(hub, (unsigned)RETRY_MS << hub->errors);
+    if (transfer->status) {
+        failed(hub, transfer->status);
+        return;
     }
+    if (hub->errors) /* ports that were asked for nothing are no lies of the hub */
+        hub->errors = hub->hub.lies = 0;
+    look_at(hub, transfer->data, transfer->actual);
 }
 
 static int hub_request(struct hub *hub, unsigned type, unsigned request, unsigned value, void *data,
@@ -138,14 +141,12 @@ static void work(struct bb_work *work)
     if (!error && hub->changed)
         error = hub_changed(hub);
     hub->changed = false;
-    if (error == -ENODEV || hub->status.status == -EINPROGRESS || hub->again.armed)
+    if (hub->status.status == -EINPROGRESS || hub->again.armed)
         return;
-    if (!error)
-        listen(hub);
-    else if (++hub->errors > MOST_ERRORS)
-        bb_device_broken(&hub->device, "it does not answer", error);
+    if (error)
+        failed(hub, error);
     else
-        listen_later(hub, (unsigned)RETRY_MS << hub->errors);
+        listen(hub);
 }
 
 static int read_descriptor(struct hub *hub)

@@ -157,12 +157,77 @@ static void test_status_endpoint_stalls(void **state)
     plug_loop(&hubs[0].sockets[1], 1, BB_USB_FULL);
     settle();
     assert_int_equal(prober.probes, 2); /* and an error was no end */
-    usb_fault(&hubs[0].usb, 0x81, 1, USB_FOR_EVER, USB_FAULT_STALL);
-    plug_loop(&hubs[0].sockets[2], 2, BB_USB_FULL);
+    assert_int_equal(logged("status endpoint fails"), 0);
+    all_out();
+}
+
+/* What it does not tell is found by asking its ports, for as long as it takes. */
+static void status_endpoint_fails(enum usb_fault_kind kind)
+{
+    prepare(1);
+    plug_hub(&soft_host.sockets[0], 0, BB_USB_HIGH, 4);
+    plug_loop(&hubs[0].sockets[0], 0, BB_USB_FULL);
+    boot(NULL);
+    settle();
+    usb_fault(&hubs[0].usb, 0x81, 1, USB_FOR_EVER, kind);
+    plug_loop(&hubs[0].sockets[1], 1, BB_USB_FULL);
     bb_sleep(60 * BB_SEC);
-    assert_non_null(strstr(reason_of(HUB), "its status endpoint does not work"));
-    assert_true(loops[0].usb.configuration); /* what it has still works */
-    assert_int_equal(prober.removes, 0);
+    assert_int_equal(prober.probes, 2);
+    uint64_t transactions = soft_host.transactions;
+    bb_sleep(600 * BB_SEC);
+    assert_true(soft_host.transactions - transactions < 600 * 4 * 4); /* and little more */
+    assert_int_equal(logged("status endpoint fails"), 1);
+    plug_loop(&hubs[0].sockets[2], 2, BB_USB_FULL);
+    settle();
+    assert_int_equal(prober.probes, 3);
+    usb_unplug(&loops[0].usb);
+    settle();
+    assert_int_equal(prober.removes, 1);
+    assert_true(loops[1].usb.configuration);
+    memset(hubs[0].usb.faults, 0, sizeof hubs[0].usb.faults);
+    bb_sleep(2 * BB_SEC);
+    uint32_t requests = hubs[0].port_requests;
+    bb_sleep(60 * BB_SEC);
+    assert_int_equal(hubs[0].port_requests, requests); /* it speaks for itself again, */
+    plug_loop(&hubs[0].sockets[0], 0, BB_USB_FULL);
+    bb_sleep(400 * BB_MSEC); /* and is heard at once */
+    assert_int_equal(prober.probes, 4);
+    all_out();
+}
+
+static void test_status_endpoint_stalls_for_ever(void **state)
+{
+    (void)state;
+    status_endpoint_fails(USB_FAULT_STALL);
+}
+
+static void test_status_endpoint_is_silent_for_ever(void **state)
+{
+    (void)state;
+    status_endpoint_fails(USB_FAULT_SILENT);
+}
+
+/* Neither the endpoint nor the ports answer: what is plugged into it is gone, its sibling is not.
+ */
+static void test_nothing_of_a_hub_answers(void **state)
+{
+    (void)state;
+    prepare(2);
+    plug_hub(&soft_host.sockets[0], 0, BB_USB_HIGH, 4);
+    plug_loop(&hubs[0].sockets[0], 0, BB_USB_FULL);
+    plug_loop(&soft_host.sockets[1], 1, BB_USB_FULL);
+    boot(NULL);
+    settle();
+    usb_fault(&hubs[0].usb, 0x81, 1, USB_FOR_EVER, USB_FAULT_SILENT);
+    bb_sleep(60 * BB_SEC);
+    assert_int_equal(prober.removes, 0); /* the rest of it works */
+    usb_fault(&hubs[0].usb, USB_CONTROL_PIPE, 1, USB_FOR_EVER, USB_FAULT_SILENT);
+    bb_sleep(30 * BB_SEC);
+    assert_int_equal(logged("its hub does not answer"), 1);
+    assert_non_null(strstr(reason_of(ROOT_DEVICE), "its device descriptor"));
+    assert_int_equal(prober.removes, 1);
+    assert_true(loops[1].usb.configuration);
+    usb_unplug(&loops[1].usb);
     all_out();
 }
 
@@ -354,6 +419,9 @@ int main(void)
         cmocka_unit_test(test_status_of_the_hub_itself),
         cmocka_unit_test(test_status_without_end),
         cmocka_unit_test(test_status_endpoint_stalls),
+        cmocka_unit_test(test_status_endpoint_stalls_for_ever),
+        cmocka_unit_test(test_status_endpoint_is_silent_for_ever),
+        cmocka_unit_test(test_nothing_of_a_hub_answers),
         cmocka_unit_test(test_reset_without_end),
         cmocka_unit_test(test_hub_falls_silent_for_a_while),
         cmocka_unit_test(test_root_falls_silent_for_a_while),
