@@ -130,7 +130,7 @@ void bb_usb_gone(struct bb_usb *usb)
     }
     for (struct bb_usb_hub *hub = host->hubs; hub; hub = hub->next)
         if (hub->device && hub->device->gone)
-            hub->running = false;
+            bb_usb_hub_gone(hub);
     bb_usb_wake(host);
 }
 

@@ -126,6 +126,8 @@ void bb_usb_port_succeeded(struct bb_usb *usb);
 void bb_usb_port_addressed(struct bb_usb *usb);
 /* A slot is free again. */
 void bb_usb_ports_feed(struct bb_usb_host *host);
+/* It is gone itself: nothing is asked of it any more, and address 0 is not its ports' any more. */
+void bb_usb_hub_gone(struct bb_usb_hub *hub);
 /* Everything that is plugged into it is gone. */
 void bb_usb_hub_end(struct bb_usb_hub *hub);
 

@@ -508,6 +508,14 @@ void bb_usb_hub_begin(struct bb_usb_hub *hub)
     bb_usb_wake(host);
 }
 
+void bb_usb_hub_gone(struct bb_usb_hub *hub)
+{
+    struct bb_usb_port **holder = &hub->host->default_state;
+    hub->running = false;
+    if ((uintptr_t)*holder - (uintptr_t)hub->port < sizeof(hub->port))
+        *holder = NULL;
+}
+
 void bb_usb_hub_end(struct bb_usb_hub *hub)
 {
     for (unsigned i = 0; i < hub->ports; i++) {

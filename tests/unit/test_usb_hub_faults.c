@@ -231,6 +231,44 @@ static void test_nothing_of_a_hub_answers(void **state)
     all_out();
 }
 
+/* Pulled out with a device at address 0 behind it, while its driver cannot go since a probe waits:
+ * nobody else waits for the address. */
+static int pulled_in_probe(struct probe *probe)
+{
+    (void)probe;
+    prober.probe = NULL;
+    plug_loop(&hubs[0].sockets[2], 1, BB_USB_FULL);
+    usb_fault(&loops[1].usb, USB_CONTROL_PIPE, 2, USB_FOR_EVER, USB_FAULT_NAK);
+    for (unsigned i = 0; i < 100 && !loops[1].usb.resets; i++)
+        bb_sleep(10 * BB_MSEC);
+    bb_sleep(50 * BB_MSEC);
+    assert_non_null(soft_host.host->default_state);
+    usb_unplug(&hubs[0].usb);
+    plug_loop(&soft_host.sockets[2], 2, BB_USB_FULL);
+    bb_sleep(500 * BB_MSEC);
+    assert_non_null(bb_node_find(HUB)); /* it is still there */
+    assert_int_equal(loops[2].usb.configuration, 1);
+    return 0;
+}
+
+static void test_pulled_with_address_0(void **state)
+{
+    (void)state;
+    prepare(3);
+    plug_hub(&soft_host.sockets[0], 0, BB_USB_HIGH, 4);
+    boot(NULL);
+    settle();
+    prober.probe = pulled_in_probe;
+    plug_loop(&soft_host.sockets[1], 0, BB_USB_FULL);
+    settle();
+    assert_null(prober.probe);
+    assert_int_equal(prober.probes, 2);
+    assert_null(bb_node_find(HUB));
+    usb_unplug(&loops[0].usb);
+    usb_unplug(&loops[2].usb);
+    all_out();
+}
+
 static void test_reset_without_end(void **state)
 {
     (void)state;
@@ -422,6 +460,7 @@ int main(void)
         cmocka_unit_test(test_status_endpoint_stalls_for_ever),
         cmocka_unit_test(test_status_endpoint_is_silent_for_ever),
         cmocka_unit_test(test_nothing_of_a_hub_answers),
+        cmocka_unit_test(test_pulled_with_address_0),
         cmocka_unit_test(test_reset_without_end),
         cmocka_unit_test(test_hub_falls_silent_for_a_while),
         cmocka_unit_test(test_root_falls_silent_for_a_while),
