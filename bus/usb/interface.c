@@ -19,8 +19,10 @@ static void release(struct bb_resource *resource)
             for (struct bb_usb_transfer *at = first; at; at = at->next)
                 bb_usb_cancel(at);
             bb_usb_cancel_wait(first);
-            if (endpoint->first == first)
-                break; /* the controller keeps it, and has said so */
+            if (endpoint->first == first) {       /* the controller keeps it, and has said so */
+                first->done = bb_usb_tell_nobody; /* the driver has gone when it ends */
+                break;
+            }
         }
     }
     interface->owner = NULL;

@@ -92,6 +92,8 @@ void bb_usb_abandon(struct bb_usb_host *host);
 /* What went wrong with a transfer, for a person. */
 const char *bb_usb_status_name(int status);
 
+/* For what ends and nobody has to be told. */
+void bb_usb_tell_nobody(struct bb_usb_transfer *transfer);
 /* The endpoint is held no longer: what waits there goes out. */
 void bb_usb_release_endpoint(struct bb_usb_endpoint *endpoint);
 

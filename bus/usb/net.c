@@ -52,6 +52,13 @@ static BB_NOINLINE int take_some(const struct bb_net *net, unsigned queue,
     return count || !net->failed ? (int)count : -EIO;
 }
 
+static void put_back(struct bb_usb_net_slot *slot)
+{
+    if (slot->buffer)
+        bb_buffer_put(slot->buffer);
+    slot->buffer = NULL;
+}
+
 static void make_empty(struct bb_buffer *buffer)
 {
     buffer->data = bb_buffer_memory(buffer) + BB_BUFFER_HEADROOM;
@@ -212,6 +219,10 @@ static void receive_done(struct bb_usb_transfer *transfer)
     struct bb_usb_net_slot *slot = bb_container_of(transfer, struct bb_usb_net_slot, transfer);
     struct bb_usb_net *usb = slot->usb;
     slot->busy = false;
+    if (!usb->started) {
+        put_back(slot);
+        return;
+    }
     if (transfer->status == 0) {
         usb->failures = 0;
         if (!is_open(usb))
@@ -289,6 +300,8 @@ static void send_done(struct bb_usb_transfer *transfer)
 {
     struct bb_usb_net_slot *slot = bb_container_of(transfer, struct bb_usb_net_slot, transfer);
     struct bb_usb_net *usb = slot->usb;
+    if (!usb->started)
+        put_back(slot);
     end_send(usb, slot);
     if (transfer->status) {
         usb->net.stats.errors += transfer->status != -ENODEV && transfer->status != -ECANCELED;
@@ -479,8 +492,8 @@ int bb_usb_net_start(struct bb_net *net)
     return 0;
 }
 
-/* The buffer of a transfer that the controller does not give back stays with it, whatever that
- * costs: it may still be written to. */
+/* The buffer of a transfer that the controller does not give back stays with it until it does: it
+ * may still be written to. */
 static void end_slots(struct bb_usb_net_slot *slots, unsigned count)
 {
     for (unsigned i = 0; i < count; i++)
@@ -488,10 +501,10 @@ static void end_slots(struct bb_usb_net_slot *slots, unsigned count)
     for (unsigned i = 0; i < count; i++)
         bb_usb_cancel_wait(&slots[i].transfer);
     for (unsigned i = 0; i < count; i++) {
-        if (!slots[i].busy && slots[i].buffer) {
-            bb_buffer_put(slots[i].buffer);
-            slots[i].buffer = NULL;
-        }
+        if (slots[i].busy)
+            bb_net_failed(&slots[i].usb->net, "a transfer is stuck", -ETIMEDOUT);
+        else
+            put_back(&slots[i]);
     }
 }
 

@@ -295,14 +295,14 @@ void bb_usb_cancel_wait(struct bb_usb_transfer *transfer)
                  transfer->endpoint->device->host->face.device->name);
 }
 
-static void wake_waiter(struct bb_usb_transfer *transfer)
+void bb_usb_tell_nobody(struct bb_usb_transfer *transfer)
 {
     (void)transfer;
 }
 
 int bb_usb_run(struct bb_usb_transfer *transfer)
 {
-    transfer->done = wake_waiter;
+    transfer->done = bb_usb_tell_nobody;
     int error = transfer->timeout == BB_FOREVER ? -EINVAL : bb_usb_submit(transfer);
     if (error)
         return error;

@@ -222,8 +222,9 @@ int bb_usb_submit(struct bb_usb_transfer *transfer);
 void bb_usb_cancel(struct bb_usb_transfer *transfer);
 /* The same, and waits until done() was called. Not from a done(). */
 void bb_usb_cancel_wait(struct bb_usb_transfer *transfer);
-/* Submits and waits; done and context are the bus's meanwhile. Returns its status. `timeout` must
- * not be BB_FOREVER. Not from a done(). */
+/* Submits and waits; done and context are the bus's meanwhile. Returns its status; -EINPROGRESS:
+ * the controller does not give it back, so that it and its memory must stay as they are. `timeout`
+ * must not be BB_FOREVER. Not from a done(). */
 int bb_usb_run(struct bb_usb_transfer *transfer);
 
 /* One control request, waited for: at most a second for its end, and its turn among others of the

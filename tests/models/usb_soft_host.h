@@ -26,6 +26,7 @@ struct soft_host {
     struct usb_socket sockets[SOFT_HOST_PORTS];
     uint64_t cancel_delay; /* ns until a cancelled transfer is given back; at most 10 ms */
     bool refuses;          /* submit() answers -ENOMEM */
+    bool deaf;             /* to cancel(): transfers go on as if nobody had asked */
     int fail_port;         /* port_status() and port_feature() answer this instead; 0: they work */
     /* Each transfer in flight, for a look at it in the middle; may be NULL. */
     void (*saw)(const struct bb_usb_transfer *transfer, enum usb_answer answer);

@@ -306,6 +306,52 @@ static void test_flaps(void **state)
     must_remove(SOFT_HOST);
 }
 
+/* A controller that does not give a transfer back: when it does in the end, the driver that would
+ * be told has gone. */
+static struct bb_usb_transfer kept;
+static unsigned told;
+
+static void tell(struct bb_usb_transfer *transfer)
+{
+    told++;
+    (void)bb_usb_submit(transfer); /* as those do that listen */
+}
+
+static int listening_probe(struct probe *probe)
+{
+    struct bb_usb_endpoint *in = bb_usb_endpoint(probe->interface, BB_USB_INTERRUPT, BB_USB_IN);
+    kept = (struct bb_usb_transfer){.endpoint = in,
+                                    .data = bb_usb_alloc(&probe->device, in->packet),
+                                    .length = in->packet,
+                                    .timeout = BB_FOREVER,
+                                    .done = tell};
+    return bb_usb_submit(&kept);
+}
+
+static void test_a_driver_that_has_gone_hears_nothing(void **state)
+{
+    (void)state;
+    prepare(1);
+    prober.probe = listening_probe;
+    model_loop_init(&loop, "loop", BB_USB_FULL);
+    usb_plug(&soft_host.sockets[0], &loop.usb);
+    boot(NULL);
+    settle();
+    assert_int_equal(soft_host.in_flight, 1);
+    soft_host.deaf = true;
+    must_remove(ROOT_DEVICE "/interface@0");
+    assert_int_equal(logged("does not give a transfer back"), 1);
+    assert_int_equal(soft_host.in_flight, 1);
+    loop.news = 1; /* an answer, at last */
+    bb_sleep(BB_SEC);
+    assert_int_equal(soft_host.in_flight, 0);
+    assert_int_equal(told, 0);
+    usb_unplug(&loop.usb);
+    settle();
+    must_be_empty();
+    must_remove(SOFT_HOST);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -324,6 +370,7 @@ int main(void)
         cmocka_unit_test(test_device_of_hub_unplugged_at_any_moment),
         cmocka_unit_test(test_a_thousand_cycles),
         cmocka_unit_test(test_flaps),
+        cmocka_unit_test(test_a_driver_that_has_gone_hears_nothing),
     };
     return run_apart(tests, BB_ARRAY_SIZE(tests));
 }

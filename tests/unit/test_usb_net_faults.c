@@ -214,6 +214,37 @@ static void test_an_endpoint_that_stays_silent(void **state)
     assert_int_equal(bb_buffer_free(), NETWORK_POOL);
 }
 
+/* A controller that does not give transfers back keeps their buffers, and only as long as it does;
+ * nothing else is given to it meanwhile. */
+static void test_transfers_that_do_not_come_back(void **state)
+{
+    begin(state);
+    usb_plug(&soft_host.sockets[0], variant->usb);
+    assert_int_equal(bb_wait(is_up, NULL, 5 * BB_SEC), 0);
+    network_open();
+    traffic(3);
+    usb_fault(variant->usb, 0x02, 1, USB_FOR_EVER, USB_FAULT_NAK);
+    assert_int_equal(network_send(100, 0, 0), 1);
+    soft_host.deaf = true;
+    bb_net_close(network.net);
+    assert_true(network.net->failed);
+    assert_int_equal(logged("a transfer is stuck"), 1);
+    assert_int_equal(bb_net_open(network.net, &network.client), -EIO);
+    bool straight = variant->usb == &ecm.usb;
+    assert_int_equal(bb_buffer_free(), NETWORK_POOL - 1 - straight);
+    uint8_t frame[100];
+    network_fill(frame, sizeof frame, 0);
+    (void)usb_network_receive(variant->wire, frame, sizeof frame);
+    memset(variant->usb->faults, 0, sizeof variant->usb->faults);
+    bb_sleep(BB_SEC);
+    assert_int_equal(bb_buffer_free(), NETWORK_POOL);
+    soft_host.deaf = false;
+    usb_unplug(variant->usb);
+    bb_sleep(400 * BB_MSEC);
+    assert_int_equal(slots_taken(), 0);
+    assert_int_equal(soft_host.in_flight, 0);
+}
+
 /* What cannot be had at all in probe: an allocation, a transfer. */
 static bool probe_once(int n)
 {
@@ -244,9 +275,10 @@ static void test_each_acquisition_fails_once(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        BOTH(test_unplug_at_each_transaction),    BOTH(test_stall_at_each_transaction),
-        BOTH(test_silence_at_each_transaction),   BOTH(test_other_faults),
-        BOTH(test_an_endpoint_that_stays_silent), BOTH(test_each_acquisition_fails_once),
+        BOTH(test_unplug_at_each_transaction),      BOTH(test_stall_at_each_transaction),
+        BOTH(test_silence_at_each_transaction),     BOTH(test_other_faults),
+        BOTH(test_an_endpoint_that_stays_silent),   BOTH(test_each_acquisition_fails_once),
+        BOTH(test_transfers_that_do_not_come_back),
     };
     return run_apart(tests, BB_ARRAY_SIZE(tests));
 }
