@@ -133,15 +133,18 @@ class Made(Folder):
     def test_the_same_bytes_each_time(self):
         self.file("note.txt", "a note")
         (self.folder / "files").mkdir()
-        (self.folder / "files" / "a file.txt").write_text("kept")
-        for data in ("ext4", "none"):
-            files = str(self.folder / "files") if data == "ext4" else None
+        file = self.folder / "files" / "a file.txt"
+        file.write_text("kept")
+        for data in ("ext4", "fat", "none"):
+            files = None if data == "none" else str(self.folder / "files")
             sums = []
             for _ in range(2):
-                made = self.make(data=data, files=files)
+                before = file.stat().st_mtime_ns
+                made = self.make(data=data, files=files, size=128 * MIB)
                 sums.append([hashlib.sha256(path.read_bytes()).hexdigest() for path in made])
+                self.assertEqual(file.stat().st_mtime_ns, before)
                 time.sleep(1.1)
-                (self.folder / "files" / "a file.txt").touch()
+                file.touch()
             self.assertEqual(sums[0], sums[1], data)
 
     def test_files_of_the_data_partition(self):
@@ -198,6 +201,13 @@ class Made(Folder):
             card.take_off(platform, "nowhere")
         with self.assertRaisesRegex(BusbarError, r"--card: .*no \[image\]"):
             card.take_off(manifest.load_platform("host"), str(self.kernel))
+        elsewhere = manifest.load_platform("tests/boot/sdhci")
+        with self.assertRaisesRegex(BusbarError, "busbar image [^ ]*tests/boot/sdhci makes"):
+            card.take_off(elsewhere, str(self.kernel))
+
+    def test_the_next_step_can_be_typed(self):
+        self.make(platform="tests/boot/sdhci")
+        self.assertRegex(self.said, "busbar run [^ ]*tests/boot/sdhci --card ")
 
 
 class Refusals(Folder):

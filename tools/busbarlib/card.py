@@ -31,7 +31,7 @@ def take_off(platform, card):
         path = start.folder / name
         if not media.copy_out(card, name, path):
             raise BusbarError(f"--card {card}: no file {name} on a FAT in its first partition; "
-                              f"tools/busbar image {platform.name} makes such a card")
+                              f"tools/busbar image {platform.typed} makes such a card")
         return path
     start.kernel = copy(image.kernel)
     if image.tree:

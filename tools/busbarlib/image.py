@@ -196,9 +196,9 @@ def check(platform, wish):
         where = common.relative(platform.path)
         if platform.arch == "host":
             raise BusbarError(f"{platform.name} runs as a process: "
-                              f"tools/busbar build {platform.name} makes the program")
+                              f"tools/busbar build {platform.typed} makes the program")
         raise BusbarError(f"{where} has no [image] table, so nothing is known to start from "
-                          f"a disk; tools/busbar build {wish.platform} makes the program alone")
+                          f"a disk; tools/busbar build {platform.typed} makes the program alone")
     if wish.files and wish.data == "none":
         raise BusbarError("--files: there is no data partition to hold them; leave out --data none")
     if wish.data == "fat" and wish.size < 2 * LEAST:
@@ -212,7 +212,7 @@ def check(platform, wish):
 def next_steps(platform, path):
     where = common.relative(path)
     if platform.qemu and platform.qemu.disk:
-        common.note(f"QEMU starts it: tools/busbar run {platform.name} --card {where}")
+        common.note(f"QEMU starts it: tools/busbar run {platform.typed} --card {where}")
     common.note(f"on a real one: dd if={where} of=/dev/YOUR-CARD bs=4M conv=fsync")
 
 

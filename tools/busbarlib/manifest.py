@@ -157,6 +157,11 @@ class Platform:
     def in_tree(self):
         return self.path.is_relative_to(ROOT / "platforms")
 
+    @property
+    def typed(self):
+        """How a command names it."""
+        return self.name if self.in_tree else str(shown(self.folder))
+
 
 @dataclass(frozen=True)
 class App:

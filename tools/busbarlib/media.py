@@ -50,17 +50,16 @@ def tree_of(folder):
 
 
 def make_fat(path, size, label, serial, folder):
-    """A FAT32 of `size` bytes at `path` that holds what `folder` holds."""
+    """A FAT32 of `size` bytes at `path` that holds what `folder` holds; its times are MOMENT."""
     blank(path, size)
     tool("mkfs.vfat", "--invariant", "-F", "32", "-n", label, "-i", f"{serial:08x}",
          "-h", FIRST // SECTOR, path)
     for each in tree_of(folder):
         inside = f"::/{each.relative_to(folder)}"
-        os.utime(each, (MOMENT, MOMENT))
         if each.is_dir():
             tool("mmd", "-i", path, inside)
         else:
-            tool("mcopy", "-m", "-i", path, each, inside)
+            tool("mcopy", "-i", path, each, inside)
 
 
 def make_ext4(path, size, label, uuid, folder):
