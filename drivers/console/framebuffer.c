@@ -33,11 +33,10 @@ struct framebuffer {
     uint32_t *shown; /* the cells as they are drawn */
     void *memory;    /* of both grids */
     size_t memory_size;
+    uint32_t width, height; /* of the display that the grid is made for; 0: there is no grid now */
     uint32_t colours[16];
-    uint64_t pixels[16][2]; /* see mix() */
-    uint64_t mixed;         /* the colours of these */
-    bool is_mixed;
     uint32_t cursor_row; /* where the cursor is drawn */
+    bool drawing;
     uint64_t drawn_at;
     struct bb_work draw_soon;
     struct bb_timer_event draw_later;
@@ -47,20 +46,34 @@ struct framebuffer {
 
 /* ---- Drawing ---- */
 
-/* Four pixels in these colours for each value of their bits: the leftmost is the lowest word. */
-static const uint64_t (*mix(struct framebuffer *self, uint64_t ink, uint64_t paper))[2]
+/* A handler of an interrupt may print while the mode changes: the grid of before may reach past the
+ * memory of now, and is none while it is laid out. */
+static bool has_grid(const struct framebuffer *self)
+{
+    return self->width && self->width == self->display->width &&
+           self->height == self->display->height;
+}
+
+/* Four pixels in two colours for each value of their bits: the leftmost is the lowest word. Each
+ * drawing has its own, since one may interrupt another. */
+struct mix {
+    uint64_t pixels[16][2];
+    uint64_t colours;
+    bool is_mixed;
+};
+
+static const uint64_t (*mix(struct mix *mix, uint64_t ink, uint64_t paper))[2]
 {
     uint64_t colours = ink << 32 | paper;
-    if (self->mixed != colours || !self->is_mixed) {
-        self->is_mixed = false;
+    if (!mix->is_mixed || mix->colours != colours) {
         for (uint32_t i = 0; i < 16; i++) {
-            self->pixels[i][0] = (i & 8 ? ink : paper) | (i & 4 ? ink : paper) << 32;
-            self->pixels[i][1] = (i & 2 ? ink : paper) | (i & 1 ? ink : paper) << 32;
+            mix->pixels[i][0] = (i & 8 ? ink : paper) | (i & 4 ? ink : paper) << 32;
+            mix->pixels[i][1] = (i & 2 ? ink : paper) | (i & 1 ? ink : paper) << 32;
         }
-        self->mixed = colours;
-        self->is_mixed = true;
+        mix->colours = colours;
+        mix->is_mixed = true;
     }
-    return self->pixels;
+    return mix->pixels;
 }
 
 /* A row of a glyph. */
@@ -74,7 +87,8 @@ static inline void put_pixels(uint64_t *out, const uint64_t (*pixels)[2], uint32
     out[3] = fourth;
 }
 
-static void draw_cell(struct framebuffer *self, uint32_t x, uint32_t y, uint32_t cell)
+static void draw_cell(struct framebuffer *self, struct mix *mixed, uint32_t x, uint32_t y,
+                      uint32_t cell)
 {
     uint8_t scratch[BB_FONT_HEIGHT];
     uint64_t ink = self->colours[BB_CELL_INK(cell)], paper = self->colours[BB_CELL_PAPER(cell)];
@@ -87,14 +101,14 @@ static void draw_cell(struct framebuffer *self, uint32_t x, uint32_t y, uint32_t
         ink = paper;
         paper = swap;
     }
-    const uint64_t(*pixels)[2] = mix(self, ink, paper);
+    const uint64_t(*pixels)[2] = mix(mixed, ink, paper);
     for (uint32_t row = 0; row < BB_FONT_HEIGHT; row++)
         put_pixels((uint64_t *)(void *)(at + row * stride), pixels, rows[row]);
     if (cell & BB_CELL_UNDERLINED)
         put_pixels((uint64_t *)(void *)(at + (BB_FONT_HEIGHT - 2) * stride), pixels, 0xff);
 }
 
-static void draw_row(struct framebuffer *self, uint32_t y)
+static void draw_row(struct framebuffer *self, struct mix *mixed, uint32_t y)
 {
     const struct bb_terminal *terminal = &self->terminal;
     const uint32_t *cells = bb_terminal_row(terminal, y);
@@ -106,7 +120,7 @@ static void draw_row(struct framebuffer *self, uint32_t y)
         uint32_t cell = cells[x] | (x == cursor ? BB_CELL_CURSOR : 0);
         if (cell == shown[x])
             continue;
-        draw_cell(self, x, y, cell);
+        draw_cell(self, mixed, x, y, cell);
         shown[x] = cell;
     }
 }
@@ -114,23 +128,30 @@ static void draw_row(struct framebuffer *self, uint32_t y)
 static void draw(struct framebuffer *self)
 {
     struct bb_terminal *terminal = &self->terminal;
+    struct mix mixed;
+    if (!self->begun || !has_grid(self))
+        return;
+    mixed.is_mixed = false;
     uintptr_t state = bb_arch_irq_save();
     uint32_t from = terminal->dirty_from, to = terminal->dirty_to;
     uint32_t before = self->cursor_row, now = terminal->y;
-    terminal->dirty_from = terminal->rows;
-    terminal->dirty_to = 0;
+    bool within = self->drawing;
+    terminal->dirty_from = within ? 0 : terminal->rows;
+    terminal->dirty_to = within ? terminal->rows : 0;
+    if (within) /* the other one goes on with what it has read: all is to be looked at again */
+        bb_work_queue(&self->draw_soon);
     self->cursor_row = now;
+    self->drawing = true;
     bb_arch_irq_restore(state);
-    if (!self->begun || !self->display->width)
-        return;
     for (uint32_t y = from; y < to; y++)
-        draw_row(self, y);
+        draw_row(self, &mixed, y);
     if (before < terminal->rows && (before < from || before >= to))
-        draw_row(self, before);
+        draw_row(self, &mixed, before);
     if (now < from || now >= to)
-        draw_row(self, now);
+        draw_row(self, &mixed, now);
     bb_display_flush(self->display);
     self->drawn_at = bb_time();
+    self->drawing = within;
 }
 
 static void draw_later(struct bb_timer_event *event)
@@ -149,6 +170,20 @@ static void draw_soon(struct bb_work *work)
 }
 
 /* ---- The grid ---- */
+
+/* Nobody writes into the grid or draws it, until use_grid(). */
+static void leave_grid(struct framebuffer *self)
+{
+    self->width = 0;
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+}
+
+static void use_grid(struct framebuffer *self)
+{
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    self->height = self->display->height;
+    self->width = self->display->width;
+}
 
 static void clear(struct framebuffer *self)
 {
@@ -177,6 +212,7 @@ static int lay_out(struct framebuffer *self)
 {
     uint32_t columns = self->display->width / BB_FONT_WIDTH;
     uint32_t rows = self->display->height / BB_FONT_HEIGHT;
+    leave_grid(self);
     columns = columns < BB_TERMINAL_COLUMNS ? columns : BB_TERMINAL_COLUMNS;
     rows = rows < BB_TERMINAL_ROWS ? rows : BB_TERMINAL_ROWS;
     size_t line = bb_terminal_memory(columns, 1) + (size_t)columns * 4;
@@ -194,6 +230,9 @@ static int lay_out(struct framebuffer *self)
     self->shown = self->memory;
     set_colours(self);
     bb_terminal_start(&self->terminal, columns, rows, self->shown + (size_t)columns * rows);
+    if (self->begun)
+        clear(self);
+    use_grid(self);
     return 0;
 }
 
@@ -201,11 +240,8 @@ static int lay_out(struct framebuffer *self)
 static void changed(struct bb_display_client *client)
 {
     struct framebuffer *self = bb_container_of(client, struct framebuffer, client);
-    if (!self->display->width || lay_out(self))
-        return;
-    if (self->begun)
-        clear(self);
-    draw(self);
+    if (self->display->width && lay_out(self) == 0)
+        draw(self);
 }
 
 /* ---- Console ---- */
@@ -227,8 +263,10 @@ static void begin(struct framebuffer *self, const char *data, size_t size)
 {
     struct bb_log_entry entry;
     char text[sizeof(entry.text) + 24];
+    leave_grid(self);
     self->begun = true;
     clear(self);
+    use_grid(self);
     for (uint32_t at = 0; bb_log_read(at, &entry); at = entry.sequence + 1) {
         uint64_t us = entry.time / BB_USEC;
         size_t length =
@@ -245,7 +283,7 @@ static int framebuffer_write(struct bb_console *console, const char *data, size_
 {
     struct framebuffer *self = bb_container_of(console, struct framebuffer, console);
     size_t taken = size < MOST ? size : MOST;
-    if (!self->display->width)
+    if (!has_grid(self))
         return -EIO;
     if (!self->begun)
         begin(self, data, taken);

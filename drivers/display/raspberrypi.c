@@ -111,6 +111,7 @@ static int set_mode(struct raspberrypi *raspberrypi, uint32_t width, uint32_t he
     display->stride = mode.pitch;
     display->format = mode.order == RGB ? BB_DISPLAY_XBGR8888 : BB_DISPLAY_XRGB8888;
     display->height = raspberrypi->height = mode.physical[1];
+    __atomic_signal_fence(__ATOMIC_RELEASE); /* for that handler: with a width all is there */
     display->width = raspberrypi->width = mode.physical[0];
     return 0;
 }

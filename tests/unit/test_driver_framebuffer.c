@@ -1,7 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Text on a display that is memory: what is drawn, when, and by whom; input, modes, panics. */
+#define _GNU_SOURCE /* the names of the registers */
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <ucontext.h>
+
+#include <sanitizer/asan_interface.h>
 
 #include <busbar/arch.h>
 #include <busbar/console.h>
@@ -15,6 +20,7 @@
 #include "harness.h"
 
 enum { WIDTH = 652, HEIGHT = 410, STRIDE = 2624, COLUMNS = 81, ROWS = 25 };
+enum { BEYOND = 1 << 22 }; /* memory behind the display's that may not be written: a whole one */
 
 /* ---- A display, a keyboard and a line printer ---- */
 
@@ -22,18 +28,24 @@ struct fake {
     struct bb_device device;
     struct bb_display display;
     unsigned flushes;
-    int error; /* of the next set_mode */
+    int error;    /* of the next set_mode */
+    bool stepped; /* see on_step() */
 };
 
 static int shape(struct fake *fake, uint32_t width, uint32_t height)
 {
     struct bb_display *display = &fake->display;
+    display->width = display->height = 0;
     free(display->memory);
-    display->width = width;
-    display->height = height;
     display->stride = (width * 4 + 63) / 64 * 64;
-    display->memory = aligned_alloc(64, (size_t)display->stride * height);
-    memset(display->memory, 0x77, (size_t)display->stride * height);
+    size_t size = (size_t)display->stride * height;
+    display->memory = aligned_alloc(64, size + BEYOND);
+    memset(display->memory, 0x77, size);
+    ASAN_POISON_MEMORY_REGION(display->memory + size, BEYOND);
+    if (fake->stepped)
+        (void)raise(SIGTRAP);
+    display->height = height;
+    display->width = width;
     return 0;
 }
 
@@ -351,6 +363,123 @@ static void test_modes(void **state)
     assert_int_equal(bb_display_blank(&fake->display, true), -ENOTSUP);
 }
 
+/* ---- Interrupts that print while the mode changes ---- */
+
+enum { EACH = 8000, LAST = 30000, SOME = 101, TRAP = 0x100 /* in the flags */ };
+
+static volatile unsigned steps, printed, quiet;
+static volatile unsigned most = UINT32_MAX;
+static volatile bool taken, in_first;
+static const volatile uint32_t *awaited; /* nothing is printed until this pixel is drawn */
+
+/* An x86 comes here after every instruction until the last step, others once. */
+static void on_step(int signal_number, siginfo_t *info, void *context)
+{
+    (void)signal_number, (void)info, (void)context;
+#if defined(__x86_64__)
+    greg_t *flags = &((ucontext_t *)context)->uc_mcontext.gregs[REG_EFL];
+    *flags = steps < LAST ? *flags | TRAP : *flags & ~TRAP;
+#endif
+    if (steps++ < quiet || printed == most || (awaited && !*awaited) ||
+        (steps > EACH && steps % SOME != 0))
+        return;
+    uintptr_t before = bb_arch_irq_save();
+    if (!bb_arch_irq_masked(before)) {
+        char text[] = "\x1b[1;40H?\x1b[99;1Hmeanwhile";
+        text[7] = (char)('a' + printed % 26);
+        text[4] = in_first ? '0' : text[4];
+        text[5] = in_first ? '1' : text[5];
+        taken = bb_console_write(console, text, sizeof text - 1) > 0;
+        if (fake->display.width)
+            bb_console_flush();
+        printed++;
+    }
+    bb_arch_irq_restore(before);
+}
+
+static const struct sigaction on_trap = {.sa_sigaction = on_step, .sa_flags = SA_SIGINFO};
+
+/* The first text clears the screen, which takes a while: what is printed in that is not drawn and
+ * then wiped out. */
+static void test_cleared_meanwhile(void **state)
+{
+    (void)state;
+    start();
+    assert_int_equal(sigaction(SIGTRAP, &on_trap, NULL), 0);
+#if defined(__x86_64__)
+    quiet = LAST / 2;
+    (void)raise(SIGTRAP);
+#endif
+    print("first");
+    bb_sleep(20 * BB_MSEC);
+    must_show(0, "first");
+    must_show(ROWS - 1, taken ? "meanwhile" : "         ");
+}
+
+/* One drawing interrupts another within its first cell, changes that one or another: both are to be
+ * seen in the end. */
+static void test_drawn_meanwhile(void **state)
+{
+    static const char text[] = "green, and drawn for a while";
+    (void)state;
+    start();
+    print("x");
+    assert_int_equal(sigaction(SIGTRAP, &on_trap, NULL), 0);
+    most = 1;
+    for (unsigned i = 0; i < 2; i++) {
+        print("\x1b[2J");
+        bb_sleep(40 * BB_MSEC);
+        awaited = (const uint32_t *)(const void *)fake->display.memory;
+        assert_int_equal(*awaited, BLACK);
+        steps = printed = 0;
+        in_first = i;
+        (void)raise(SIGTRAP);
+        bb_console_printf(console, "\x1b[H\x1b[32m\x1b[7m \x1b[27m%s\x1b[m", text);
+        bb_sleep(40 * BB_MSEC);
+        for (uint32_t x = 0; text[x]; x++)
+            assert_true(is_cell(x + 1, 0, (uint8_t)text[x], 0x00aa00, BLACK));
+#if defined(__x86_64__)
+        assert_int_equal(printed, 1);
+        assert_true(i ? is_cell(0, 0, 'a', GREY, BLACK) : is_cell(0, 0, ' ', BLACK, 0x00aa00));
+        assert_true(i || is_cell(39, 0, 'a', GREY, BLACK));
+        must_show(ROWS - 1, "meanwhile");
+        assert_true(has_cursor(9, ROWS - 1));
+#endif
+    }
+}
+
+/* The grid of before is larger than the memory of now: nobody draws it there (an overflow ends the
+ * test), and nobody writes into a grid that is being laid out. */
+static void test_printed_meanwhile(void **state)
+{
+    static const uint32_t before[][2] = {{320, 768}, {1024, 200}, {320, 200}};
+    (void)state;
+    start();
+    assert_int_equal(sigaction(SIGTRAP, &on_trap, NULL), 0);
+    for (size_t i = 0; i < BB_ARRAY_SIZE(before); i++) {
+        assert_int_equal(bb_display_set_mode(&fake->display, before[i][0], before[i][1]), 0);
+        print("before");
+        bb_sleep(20 * BB_MSEC);
+        print("before");
+        print("\x1b[99;1Hnot yet drawn");
+        steps = printed = 0;
+        fake->stepped = true;
+        assert_int_equal(bb_display_set_mode(&fake->display, 320, 200), 0);
+        fake->stepped = false;
+#if defined(__x86_64__)
+        assert_int_equal(steps, LAST + 1);
+        assert_true(printed > EACH / 2);
+        must_show(11, taken ? "meanwhile" : "         ");
+#endif
+        print("\x1b[2J\x1b[Hafter");
+        bb_sleep(20 * BB_MSEC);
+        must_show(0, "after");
+        assert_true(has_cursor(5, 0));
+        for (uint32_t y = 1; y < 12; y++)
+            must_show(y, "             ");
+    }
+}
+
 /* An arena that is too small for the larger grid: fewer rows, and nothing breaks. */
 static void test_no_memory(void **state)
 {
@@ -400,12 +529,21 @@ static void test_parse_mode(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_text),           cmocka_unit_test(test_colours),
-        cmocka_unit_test(test_scrolls),        cmocka_unit_test(test_draws_seldom),
-        cmocka_unit_test(test_masked),         cmocka_unit_test(test_log_before),
-        cmocka_unit_test(test_not_selected),   cmocka_unit_test(test_input),
-        cmocka_unit_test(test_modes),          cmocka_unit_test(test_no_memory),
-        cmocka_unit_test(test_wrong_displays), cmocka_unit_test(test_parse_mode),
+        cmocka_unit_test(test_text),
+        cmocka_unit_test(test_colours),
+        cmocka_unit_test(test_scrolls),
+        cmocka_unit_test(test_draws_seldom),
+        cmocka_unit_test(test_masked),
+        cmocka_unit_test(test_log_before),
+        cmocka_unit_test(test_not_selected),
+        cmocka_unit_test(test_input),
+        cmocka_unit_test(test_modes),
+        cmocka_unit_test(test_printed_meanwhile),
+        cmocka_unit_test(test_cleared_meanwhile),
+        cmocka_unit_test(test_drawn_meanwhile),
+        cmocka_unit_test(test_no_memory),
+        cmocka_unit_test(test_wrong_displays),
+        cmocka_unit_test(test_parse_mode),
     };
     return run_apart(tests, BB_ARRAY_SIZE(tests));
 }
