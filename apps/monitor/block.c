@@ -28,7 +28,7 @@ static int list(void)
 
 static int partitions(const char *name)
 {
-    const struct bb_block *disk = bb_block_by_name(name);
+    const struct bb_block *disk = find_disk(name);
     bool found = false;
     if (!disk)
         return -ENODEV;
@@ -62,15 +62,17 @@ static void dump_row(uint64_t address, const unsigned char *bytes)
 
 static int dump(const char *name, const char *first_text, const char *count_text)
 {
-    struct bb_block *block = bb_block_by_name(name);
+    struct bb_block *block = find_disk(name);
     uint64_t first, count = 1;
     if (!block)
         return -ENODEV;
     if (!parse_number(first_text, UINT64_MAX, &first) ||
         (count_text && !parse_number(count_text, MAX_READ, &count)))
         return -EINVAL;
-    if (first >= block->capacity || count > block->capacity - first)
+    if (first >= block->capacity || count > block->capacity - first) {
+        say("%s ends with block %llu\n", name, (unsigned long long)block->capacity - 1);
         return -ERANGE;
+    }
     for (; count; first++, count--) {
         int error = bb_block_read(block, first, 1, buffer);
         if (error)
@@ -93,15 +95,18 @@ static bool in_use(const struct bb_block *block)
 
 static int copy(const char *from_name, const char *to_name)
 {
-    struct bb_block *from = bb_block_by_name(from_name), *to = bb_block_by_name(to_name);
-    if (!from || !to)
+    struct bb_block *from = find_disk(from_name), *to = from ? find_disk(to_name) : NULL;
+    if (!to)
         return -ENODEV;
-    if (from == to || from->parent == to || from->block_size != to->block_size)
-        return -EINVAL;
-    if (to->capacity < from->capacity)
-        return -ENOSPC;
-    if (in_use(to))
-        return -EBUSY;
+    const char *why = from == to || from->parent == to     ? "it would be copied onto itself"
+                      : from->block_size != to->block_size ? "their blocks differ in size"
+                      : to->capacity < from->capacity      ? "it is smaller than that"
+                      : in_use(to)                         ? "it is mounted: `umount` it first"
+                                                           : NULL;
+    if (why) {
+        say("%s cannot be copied to %s: %s\n", from_name, to_name, why);
+        return -EPERM;
+    }
     uint32_t most = sizeof(buffer) / from->block_size;
     for (uint64_t at = 0; at < from->capacity; at += most) {
         uint32_t count = from->capacity - at < most ? (uint32_t)(from->capacity - at) : most;

@@ -35,7 +35,7 @@ void say_date(int64_t seconds);
 
 /* Those of disks and files are linked where the platform has disks: BB_MODULE_FILE. */
 extern const struct command command_block, command_mount, command_umount, command_ls, command_cat,
-    command_cp, command_mkdir, command_rm;
+    command_cp, command_mkdir, command_rm, command_save, command_append;
 extern const struct command command_help, command_devices, command_explain, command_log,
     command_store, command_rtc, command_date, command_mailbox, command_gpio, command_irq,
     command_memory, command_read, command_write, command_uptime, command_reboot, command_poweroff,

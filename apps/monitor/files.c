@@ -13,6 +13,28 @@ static bool is_mounted(const char *name)
     return false;
 }
 
+struct bb_block *find_disk(const char *name)
+{
+    struct bb_block *block = bb_block_by_name(name);
+    if (!block)
+        say("%s: no disk has this name; `block` lists them\n", name);
+    return block;
+}
+
+int mount_disk(struct bb_block *block, const char *name)
+{
+    const char *disk = block->face.device->name;
+    int error = bb_file_mount(block, name, 0);
+    if (error == -ENXIO)
+        say("%s: no file system that is known here; `block partitions %s` shows what is on it\n",
+            disk, disk);
+    else if (error == -EEXIST)
+        say("%s or the name is in use: `mount` lists them, `umount NAME` ends it\n", disk);
+    else if (error == -EIO)
+        say("%s cannot be read; `log` says why\n", disk);
+    return error;
+}
+
 int visit_begin(struct visit *visit, const char *path)
 {
     size_t length = strcspn(path, ":");
@@ -29,9 +51,7 @@ int visit_begin(struct visit *visit, const char *path)
         say("%s: no disk and no mount has this name; `block` and `mount` list them\n", visit->name);
         return -ENODEV;
     }
-    int error = bb_file_mount(block, visit->name, 0);
-    if (error == -ENXIO)
-        say("%s: no file system that is known here\n", visit->name);
+    int error = mount_disk(block, visit->name);
     visit->ours = !error;
     return error;
 }

@@ -17,6 +17,10 @@ struct visit {
 int visit_begin(struct visit *visit, const char *path);
 /* Ends it; the error to return, which is `error` unless that is 0. */
 int visit_end(struct visit *visit, int error);
+/* The disk or partition with this name; NULL, said, where there is none. */
+struct bb_block *find_disk(const char *name);
+/* bb_file_mount(), which says what the error number leaves open. */
+int mount_disk(struct bb_block *block, const char *name);
 /* A visit for one change of what `path` names. */
 int visit_for(const char *path, int (*change)(const char *path));
 

@@ -19,6 +19,7 @@ const struct command *const commands[] = {
 #if BB_MODULE_FILE
     &command_block, &command_mount,   &command_umount,  &command_ls,
     &command_cat,   &command_cp,      &command_mkdir,   &command_rm,
+    &command_save,  &command_append,
 #endif
 #if BB_MODULE_TCPIP
     &command_net,

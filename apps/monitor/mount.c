@@ -8,8 +8,8 @@ static int run(int argc, char **argv)
     if (argc > 3)
         return -EINVAL;
     if (argc > 1) {
-        struct bb_block *block = bb_block_by_name(argv[1]);
-        return block ? bb_file_mount(block, argc == 3 ? argv[2] : NULL, 0) : -ENODEV;
+        struct bb_block *block = find_disk(argv[1]);
+        return block ? mount_disk(block, argc == 3 ? argv[2] : NULL) : -ENODEV;
     }
     for (unsigned i = 0; bb_file_space(i, &space); i++) {
         if (space.gone) {

@@ -4,7 +4,14 @@
 #if BB_MODULE_FILE
 static int run(int argc, char **argv)
 {
-    return argc == 2 ? bb_file_unmount(argv[1]) : -EINVAL;
+    if (argc != 2)
+        return -EINVAL;
+    int error = bb_file_unmount(argv[1]);
+    if (error == -ENODEV || error == -ENOENT)
+        say("%s: nothing is mounted by this name; `mount` lists what is\n", argv[1]);
+    else if (error && error != -EBUSY)
+        say("%s is not in use any more, but not all was written; `log` says why\n", argv[1]);
+    return error;
 }
 
 static bool complete(size_t index, char *word, size_t size)

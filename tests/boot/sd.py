@@ -75,10 +75,30 @@ def use_files(guest, name):
                  "cp disk0p1:/text disk0p2:/copy"):
         heard = guest.ask(line)
         check(f"{name}: {line}", "26 bytes" in heard or not heard.strip(), heard)
+    for line in ('save disk0p1:/settings.txt name = "Pi  three"', "append disk0p1:/settings.txt a b",
+                 "save disk0p2:/settings.txt old", "save disk0p2:/settings.txt new"):
+        heard = guest.ask(line)
+        check(f"{name}: {line}", not heard.strip(), heard)
+    for line, wanted in (("save disk0p1:/new x", "save: is a directory"),
+                         ("save disk0p1:/settings.txt", "usage: save "),
+                         ("append disk0p1:/settings.txt 1 2 3 4 5 6 7 8 9 10 11 12 13 14",
+                          "put the text in quotes"),
+                         ("save disk7:/settings.txt x", "no disk and no mount has this name"),
+                         ("mount disk0", "no file system that is known here; `block partitions"),
+                         ("mount disk7", "no disk has this name; `block` lists them"),
+                         ("umount other", "nothing is mounted by this name"),
+                         ("block read disk0 131072", "disk0 ends with block 131071"),
+                         ("block copy disk0p2 disk0p1 overwrite", "it is smaller than that")):
+        heard = guest.ask(line)
+        check(f"{name}: {line} says why not", wanted in heard, heard)
     guest.play(("send", "reboot"), ("expect", "^Busbar "))
     for path in ("disk0p1:/new/copy", "disk0p2:/copy"):
         heard = guest.ask(f"cat {path}")
         check(f"{name}: {path} is there after the reboot", TEXT in heard + "\n", heard)
+    for path, wanted in (("disk0p1:", "name = Pi  three\na b\n"), ("disk0p2:", "new\n")):
+        heard = guest.ask(f"cat {path}/settings.txt")
+        check(f"{name}: and so are the settings on {path}",
+              heard.replace("\r", "").strip() + "\n" == wanted, repr(heard))
 
 
 def pull_out(guest, name, node):
