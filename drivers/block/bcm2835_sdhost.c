@@ -63,6 +63,7 @@ enum { /* SDEDM: bits 0 to 3 the state, 4 to 8 the words in the FIFO */
        EDM_WRITESTART1 = 10,
        EDM_FILL_SHIFT = 4,
        EDM_FILL = 0x1f,
+       EDM_HALF_FULL = 0x18 << 4,         /* any of these: 8 words or more */
        EDM_THRESHOLDS = 4 << 9 | 4 << 14, /* of writing and reading, in words */
        EDM_THRESHOLDS_MASK = 0x1f << 9 | 0x1f << 14,
        EDM_FORCE_DATA_MODE = 1 << 19,
@@ -167,11 +168,9 @@ static BB_NOINLINE uint32_t room_soon(const struct bcm2835_sdhost *chip)
 static uint32_t *read_eights(const struct bcm2835_sdhost *chip, uint32_t *at, const uint32_t *end)
 {
     uintptr_t base = chip->regs.base;
-    for (; end - at >= 8; at += 8) {
-        if ((bb_arch_read32(base + SDEDM) >> EDM_FILL_SHIFT & EDM_FILL) < 8)
-            break;
-        bb_sd_eight_in(base + SDDATA, at);
-    }
+    const uint32_t *last = at + ((size_t)(end - at) & ~(size_t)7);
+    for (; at != last && bb_arch_read32_at(base, SDEDM) & EDM_HALF_FULL; at += 8)
+        bb_sd_eight_in(base, SDDATA, at);
     return at;
 }
 

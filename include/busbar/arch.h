@@ -29,6 +29,8 @@ enum bb_gic_reg {
  *
  *   uint32_t bb_arch_read32(uintptr_t address);     device registers, in program order
  *   void bb_arch_write32(uintptr_t address, uint32_t value);
+ *   uint32_t bb_arch_read32_at(uintptr_t base, size_t offset);      the same of base + offset
+ *   void bb_arch_write32_at(uintptr_t base, size_t offset, uint32_t value);
  *   uint16_t bb_arch_read16(uintptr_t address);
  *   void bb_arch_write16(uintptr_t address, uint16_t value);
  *   uint8_t bb_arch_read8(uintptr_t address);

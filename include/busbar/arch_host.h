@@ -82,6 +82,14 @@ void bb_host_terminal_restore(void); /* for a program that becomes another one *
 
 uint32_t bb_arch_read32(uintptr_t address);
 void bb_arch_write32(uintptr_t address, uint32_t value);
+static inline uint32_t bb_arch_read32_at(uintptr_t base, size_t offset)
+{
+    return bb_arch_read32(base + offset);
+}
+static inline void bb_arch_write32_at(uintptr_t base, size_t offset, uint32_t value)
+{
+    bb_arch_write32(base + offset, value);
+}
 uint16_t bb_arch_read16(uintptr_t address);
 void bb_arch_write16(uintptr_t address, uint16_t value);
 uint8_t bb_arch_read8(uintptr_t address);

@@ -29,12 +29,12 @@ int bb_regs_get(struct bb_device *device, size_t index, size_t minimum, struct b
 static inline uint32_t bb_read32(const struct bb_regs *regs, size_t offset)
 {
     BB_ASSERT(offset + 4 <= regs->size);
-    return bb_arch_read32(regs->base + offset);
+    return bb_arch_read32_at(regs->base, offset);
 }
 static inline void bb_write32(const struct bb_regs *regs, size_t offset, uint32_t value)
 {
     BB_ASSERT(offset + 4 <= regs->size);
-    bb_arch_write32(regs->base + offset, value);
+    bb_arch_write32_at(regs->base, offset, value);
 }
 static inline uint8_t bb_read8(const struct bb_regs *regs, size_t offset)
 {

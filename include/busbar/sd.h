@@ -180,38 +180,39 @@ void bb_sd_dma_start(struct bb_sd *sd, const struct bb_sd_command *command, uint
 void bb_sd_dma_end(struct bb_sd *sd, const struct bb_sd_command *command);
 
 /* Words between a data register and memory: what PIO costs is this. */
-static inline void bb_sd_eight_in(uintptr_t port, uint32_t *at)
+static inline __attribute__((always_inline)) void bb_sd_eight_in(uintptr_t base, size_t offset,
+                                                                 uint32_t *at)
 {
-    uint32_t a = bb_arch_read32(port), b = bb_arch_read32(port);
-    uint32_t c = bb_arch_read32(port), d = bb_arch_read32(port);
-    uint32_t e = bb_arch_read32(port), f = bb_arch_read32(port);
-    uint32_t g = bb_arch_read32(port), h = bb_arch_read32(port);
+    uint32_t a = bb_arch_read32_at(base, offset), b = bb_arch_read32_at(base, offset);
+    uint32_t c = bb_arch_read32_at(base, offset), d = bb_arch_read32_at(base, offset);
+    uint32_t e = bb_arch_read32_at(base, offset), f = bb_arch_read32_at(base, offset);
+    uint32_t g = bb_arch_read32_at(base, offset), h = bb_arch_read32_at(base, offset);
     at[0] = a, at[1] = b, at[2] = c, at[3] = d, at[4] = e, at[5] = f, at[6] = g, at[7] = h;
 }
 static inline void bb_sd_words_in(const struct bb_regs *regs, size_t offset, uint32_t *at,
                                   size_t words)
 {
-    uintptr_t port = regs->base + offset;
-    uint32_t *end = at + words;
+    uintptr_t base = regs->base;
+    const uint32_t *end = at + words, *last = at + (words & ~(size_t)7);
     BB_ASSERT(offset + 4 <= regs->size);
-    for (size_t eights = words / 8; eights; eights--, at += 8)
-        bb_sd_eight_in(port, at);
-    while (at != end)
-        *at++ = bb_arch_read32(port);
+    for (; at != last; at += 8)
+        bb_sd_eight_in(base, offset, at);
+    for (; at != end; at++)
+        *at = bb_arch_read32_at(base, offset);
 }
 static inline void bb_sd_words_out(const struct bb_regs *regs, size_t offset, const uint32_t *at,
                                    size_t words)
 {
-    uintptr_t port = regs->base + offset;
-    const uint32_t *end = at + words;
+    uintptr_t base = regs->base;
+    const uint32_t *end = at + words, *last = at + (words & ~(size_t)3);
     BB_ASSERT(offset + 4 <= regs->size);
-    for (size_t fours = words / 4; fours; fours--, at += 4) {
+    for (; at != last; at += 4) {
         uint32_t a = at[0], b = at[1], c = at[2], d = at[3];
-        bb_arch_write32(port, a), bb_arch_write32(port, b);
-        bb_arch_write32(port, c), bb_arch_write32(port, d);
+        bb_arch_write32_at(base, offset, a), bb_arch_write32_at(base, offset, b);
+        bb_arch_write32_at(base, offset, c), bb_arch_write32_at(base, offset, d);
     }
-    while (at != end)
-        bb_arch_write32(port, *at++);
+    for (; at != end; at++)
+        bb_arch_write32_at(base, offset, *at);
 }
 
 /* The ops: as <busbar/block.h> has them. */

@@ -194,20 +194,22 @@ size_t bb_arch_cache_line(void)
     return (size_t)4 << (ctr >> 16 & 15); /* DminLine, in words */
 }
 
-/* Four at a time: what a device is given by the page has many. */
+/* Four at a time: what a device is given by the page has many. The branch too, of which a compiler
+ * that is to save space makes two. */
 #define FOR_EACH_LINE(operation, start, size)                                                      \
     do {                                                                                           \
         size_t line = bb_arch_cache_line();                                                        \
         uintptr_t end = (uintptr_t)(start) + (size), last = end - 3 * line;                        \
         uintptr_t at = (uintptr_t)(start) & ~(line - 1);                                           \
-        while (at < last)                                                                          \
-            __asm__ volatile("dc " operation ", %0\n add %0, %0, %1\n"                             \
+        if (at < last)                                                                             \
+            __asm__ volatile("1: dc " operation ", %0\n add %0, %0, %1\n"                          \
                              "dc " operation ", %0\n add %0, %0, %1\n"                             \
                              "dc " operation ", %0\n add %0, %0, %1\n"                             \
-                             "dc " operation ", %0\n add %0, %0, %1"                               \
+                             "dc " operation ", %0\n add %0, %0, %1\n"                             \
+                             "cmp %0, %2\n b.lo 1b"                                                \
                              : "+r"(at)                                                            \
-                             : "r"(line)                                                           \
-                             : "memory");                                                          \
+                             : "r"(line), "r"(last)                                                \
+                             : "memory", "cc");                                                    \
         for (; at < end; at += line)                                                               \
             __asm__ volatile("dc " operation ", %0" : : "r"(at) : "memory");                       \
         __asm__ volatile("dsb sy" : : : "memory");                                                 \
