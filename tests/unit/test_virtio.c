@@ -1,115 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The virtio bus and its MMIO transport: negotiation, queues, configuration, failures, by a driver
- * of the test's own on the model. */
-#include "harness.h"
+/* The virtio bus and its MMIO transport: finding, negotiation, queues, configuration, interrupts.
+ */
+#include "virtio.h"
 
 #include <string.h>
 
-#include <busbar/entropy.h>
 #include <busbar/poll.h>
-#include <busbar/virtio.h>
-#include <core/core.h>
-#include <tests/models/boards.h>
-#include <tests/models/virtio_device.h>
-
-#define SLOT VIRT_VIRTIO(0)
-#define DEVICE SLOT "/device42"
-
-/* ---- A driver that does as it is told ---- */
-
-struct any {
-    struct bb_device device;
-    struct bb_entropy entropy;
-    struct bb_virtio_client client;
-    struct bb_virtio *virtio;
-    struct bb_ring rings[2];
-};
-
-static struct {
-    uint64_t wanted, required;
-    unsigned size, rings;
-    uint16_t parts;
-    int (*needs_reset)(struct bb_virtio_client *client);
-    int fault; /* in bb_virtio_open() */
-} plan;
-extern int bb_fault_at;
-/* A test of one call. */
-#define CASE(name, call)                                                                           \
-    static void test_##name(void **state)                                                          \
-    {                                                                                              \
-        (void)state;                                                                               \
-        call;                                                                                      \
-    }
-
-static struct any *any;
-static unsigned used, changed, failed;
-
-static void count_used(struct bb_virtio_client *client)
-{
-    (void)client;
-    used++;
-}
-
-static void count_changed(struct bb_virtio_client *client)
-{
-    (void)client;
-    changed++;
-}
-
-static void count_failed(struct bb_virtio_client *client, int error)
-{
-    (void)client;
-    assert_true(error < 0);
-    failed++;
-}
-
-static int any_read(struct bb_entropy *entropy, void *buffer, size_t size)
-{
-    (void)entropy, (void)buffer, (void)size;
-    return 0;
-}
-
-static int any_probe(struct bb_device *device)
-{
-    any = bb_container_of(device, struct any, device);
-    any->client =
-        (struct bb_virtio_client){count_used, count_changed, count_failed, plan.needs_reset};
-    bb_fault_at = plan.fault;
-    int error = bb_virtio_open(device, plan.wanted, plan.required, &any->client, &any->virtio);
-    for (unsigned i = 0; i < plan.rings && !error; i++) {
-        any->rings[i].parts = plan.parts;
-        error = bb_virtio_ring(any->virtio, i, plan.size, &any->rings[i]);
-    }
-    return error ? error : bb_virtio_start(any->virtio);
-}
-
-static const struct bb_entropy_ops bb_ops_entropy_any = {.read = any_read};
-BB_DRIVER(entropy, any, .bus = &bb_virtio_bus, .match = BB_MATCH({"virtio,device42"}),
-          .probe = any_probe);
-
-extern const struct bb_driver bb_driver_virtio_virtio_mmio, bb_driver_irq_gic_v2,
-    bb_driver_timer_arm_generic, bb_driver_clock_fixed;
-static const struct bb_driver *const drivers[] = {
-    &bb_driver_irq_gic_v2, &bb_driver_timer_arm_generic, &bb_driver_virtio_virtio_mmio,
-    &bb_driver_entropy_any};
-
-static uint8_t config[64];
-static struct model_virtio model;
-
-static void prepare(bool legacy, uint64_t features)
-{
-    virt_prepare(NULL);
-    bb_binder = (struct bb_binder){drivers, BB_ARRAY_SIZE(drivers), false};
-    model = (struct model_virtio){.type = 42,
-                                  .legacy = legacy,
-                                  .features = features,
-                                  .queue_max = {8, 16},
-                                  .config = config,
-                                  .config_size = sizeof config};
-    plan.rings = 1;
-    plan.size = 256;
-    model_virtio_attach(&model, 0);
-}
 
 /* ---- Finding ---- */
 
@@ -383,14 +279,6 @@ CASE(configuration_in_motion, configuration_in_motion(false))
 CASE(legacy_configuration_in_motion, configuration_in_motion(true))
 /* ---- Interrupts ---- */
 
-static void post_one(unsigned ring)
-{
-    static uint8_t byte;
-    const struct bb_ring_part part = {&byte, 1};
-    assert_true(bb_ring_post(&any->rings[ring], &part, 0, 1, &byte));
-    bb_ring_kick(&any->rings[ring]);
-}
-
 static void interrupts(bool legacy, uint64_t features)
 {
     prepare(legacy, features);
@@ -425,144 +313,6 @@ CASE(interrupts, interrupts(false, VIRTIO_SPLIT))
 CASE(interrupts_legacy, interrupts(true, 0))
 CASE(interrupts_packed, interrupts(false, VIRTIO_PACKED))
 CASE(interrupts_packed_without_event, interrupts(false, VIRTIO_BIT(VIRTIO_F_RING_PACKED)))
-/* ---- Failing and beginning again ---- */
-
-static void test_fail(void **state)
-{
-    char reason[200];
-    (void)state;
-    prepare(false, VIRTIO_SPLIT);
-    boot(NULL);
-    const struct bb_device *device = device_at(DEVICE);
-    post_one(0);
-    assert_int_equal(bb_virtio_fail(any->virtio, "it lied", -EIO), -EIO);
-    assert_int_equal(model.status, 0);
-    assert_int_equal(failed, 1);
-    assert_int_equal(bb_virtio_fail(any->virtio, "again", -EIO), -EIO);
-    assert_int_equal(failed, 1);
-    bb_node_reason(device->node, reason, sizeof reason);
-    assert_non_null(strstr(reason, "it lied"));
-    assert_non_null(bb_ring_abandon(&any->rings[0]));
-    assert_null(bb_ring_abandon(&any->rings[0]));
-    assert_int_equal(bb_virtio_restart(any->virtio), -EIO);
-    assert_int_equal(bb_virtio_stop(any->virtio), -EIO);
-}
-
-static void test_fail_without_end_of_reset(void **state)
-{
-    (void)state;
-    prepare(false, VIRTIO_SPLIT);
-    boot(NULL);
-    (void)device_at(DEVICE);
-    model.never_resets = true;
-    assert_int_equal(bb_virtio_fail(any->virtio, "it lied", -EIO), -EIO);
-    assert_int_equal(failed, 1);
-    assert_true(model.status & 128);
-    assert_true(any->device.shared); /* it may still write there */
-}
-
-static void test_stop_without_end_of_reset(void **state)
-{
-    (void)state;
-    prepare(false, VIRTIO_SPLIT);
-    boot(NULL);
-    (void)device_at(DEVICE);
-    model.never_resets = true;
-    uint64_t begin = bb_time();
-    assert_int_equal(bb_virtio_stop(any->virtio), -ETIMEDOUT);
-    assert_true(bb_time() - begin < BB_SEC);
-    assert_int_equal(failed, 1);
-}
-
-static int restart(struct bb_virtio_client *client)
-{
-    struct any *me = bb_container_of(client, struct any, client);
-    assert_int_equal(bb_virtio_stop(me->virtio), 0);
-    assert_non_null(bb_ring_abandon(&me->rings[0]));
-    assert_null(bb_ring_abandon(&me->rings[0]));
-    int error = bb_virtio_restart(me->virtio);
-    if (!error)
-        post_one(0);
-    return error;
-}
-
-static void needs_reset(bool legacy, uint64_t features)
-{
-    plan.needs_reset = restart;
-    prepare(legacy, features);
-    boot(NULL);
-    (void)device_at(DEVICE);
-    post_one(0);
-    for (unsigned round = 0; round < 3; round++) {
-        uint64_t before = model.driver_features;
-        model_virtio_break(&model);
-        bb_poll();
-        bb_poll();
-        assert_int_equal(failed, 0);
-        assert_int_equal(model.status, legacy ? 7 : 15);
-        assert_true(model.driver_features == before);
-        assert_int_equal(any->rings[0].room, any->rings[0].size - 1);
-        model_virtio_use(&model, model_virtio_held(&model, 0), 1);
-        assert_non_null(bb_ring_take(&any->rings[0], NULL));
-        post_one(0);
-    }
-}
-
-CASE(needs_reset, needs_reset(false, VIRTIO_SPLIT))
-CASE(needs_reset_legacy, needs_reset(true, VIRTIO_SPLIT))
-CASE(needs_reset_packed, needs_reset(false, VIRTIO_PACKED))
-static void test_needs_reset_unheard(void **state)
-{
-    (void)state;
-    prepare(false, VIRTIO_SPLIT);
-    boot(NULL);
-    const struct bb_device *device = device_at(DEVICE);
-    model_virtio_break(&model);
-    bb_poll();
-    bb_poll();
-    assert_int_equal(failed, 1);
-    assert_int_equal(device->node->reason.error, -EIO);
-    assert_int_equal(model.status, 0);
-}
-
-static void test_restart_finds_another_device(void **state)
-{
-    (void)state;
-    prepare(false, VIRTIO_SPLIT | 1);
-    plan.wanted = 1;
-    boot(NULL);
-    (void)device_at(DEVICE);
-    model.features = VIRTIO_SPLIT;
-    assert_int_equal(bb_virtio_restart(any->virtio), -EIO);
-    assert_int_equal(failed, 1);
-}
-
-static void test_restart_finds_smaller_queues(void **state)
-{
-    (void)state;
-    prepare(false, VIRTIO_SPLIT);
-    boot(NULL);
-    (void)device_at(DEVICE);
-    model.queue_max[0] = 4;
-    assert_int_equal(bb_virtio_restart(any->virtio), -EIO);
-    assert_int_equal(failed, 1);
-}
-
-static void test_remove(void **state)
-{
-    (void)state;
-    prepare(false, VIRTIO_SPLIT);
-    boot(NULL);
-    (void)device_at(DEVICE);
-    post_one(0);
-    must_remove(DEVICE);
-    assert_int_equal(model.status, 0);
-    model_virtio_config_changed(&model);
-    bb_poll();
-    must_remove(SLOT);
-    assert_false(virt.gic->enabled[32 + 16]);
-}
-
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -595,16 +345,6 @@ int main(void)
         cmocka_unit_test(test_interrupts_legacy),
         cmocka_unit_test(test_interrupts_packed),
         cmocka_unit_test(test_interrupts_packed_without_event),
-        cmocka_unit_test(test_fail),
-        cmocka_unit_test(test_fail_without_end_of_reset),
-        cmocka_unit_test(test_stop_without_end_of_reset),
-        cmocka_unit_test(test_needs_reset),
-        cmocka_unit_test(test_needs_reset_legacy),
-        cmocka_unit_test(test_needs_reset_packed),
-        cmocka_unit_test(test_needs_reset_unheard),
-        cmocka_unit_test(test_restart_finds_another_device),
-        cmocka_unit_test(test_restart_finds_smaller_queues),
-        cmocka_unit_test(test_remove),
     };
     return run_apart(tests, BB_ARRAY_SIZE(tests));
 }
