@@ -12,12 +12,6 @@ static void start(void)
     assert_string_equal(network.net->face.device->driver->name, "net/usb_cdc_ecm");
 }
 
-static void end(void)
-{
-    bb_net_close(network.net);
-    assert_int_equal(bb_buffer_free(), NETWORK_POOL);
-}
-
 static void test_conformance(void **state)
 {
     (void)state;
@@ -59,7 +53,7 @@ static void test_every_length_received(void **state)
         }
     }
     assert_int_equal(network.net->stats.received, 1514 - 14 + 1);
-    end();
+    network_close();
 }
 
 static void test_every_length_sent(void **state)
@@ -85,7 +79,7 @@ static void test_every_length_sent(void **state)
     network_run(BB_MSEC);
     assert_int_equal(network.sent, sent);
     assert_int_equal(network.net->stats.sent, sent);
-    end();
+    network_close();
 }
 
 /* What is aligned goes as it lies, and is the device's until it is sent. */
@@ -104,7 +98,7 @@ static void test_sends_without_a_copy(void **state)
     assert_int_equal(bb_net_sent(network.net, 0, &back, 1), 1);
     assert_ptr_equal(back, frame);
     bb_buffer_put(back);
-    end();
+    network_close();
 }
 
 static void test_filter(void **state)
@@ -135,7 +129,7 @@ static void test_filter(void **state)
     assert_int_equal(bb_net_set_filter(network.net, &filter), 0);
     network_run(100 * BB_MSEC);
     assert_int_equal(ecm.filter, 0x0e);
-    end();
+    network_close();
     bb_sleep(20 * BB_MSEC);
     assert_int_equal(ecm.filter, 0); /* closed, nothing is to come */
 }
@@ -151,7 +145,7 @@ static void test_a_device_without_filter(void **state)
     assert_int_equal(network_send(100, 0, 1), 1);
     network_run(5 * BB_MSEC);
     assert_int_equal(ecm.network.frames, 1);
-    end();
+    network_close();
 }
 
 static const struct bb_value *value_of(const char *name)
@@ -195,7 +189,7 @@ static void test_notifications(void **state)
     model_ecm_link(&ecm, true);
     network_run(300 * BB_MSEC);
     assert_true(network.net->link_up);
-    end();
+    network_close();
 }
 
 static void refused(const char *step)

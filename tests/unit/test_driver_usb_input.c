@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* input/usb_keyboard and input/usb_mouse on models of their devices, in ports of the software host.
  */
-#include "harness.h"
+#include "usb_scripts.h"
 
 #include <string.h>
 
@@ -272,22 +272,14 @@ static void test_silent_for_ever(void **state)
     given_up(USB_FAULT_SILENT);
 }
 
-struct script {
-    enum usb_fault_kind kind;
-    uint32_t at;
-};
-
-enum { HIT, PAST };
-
 static int run_script(void *context)
 {
-    const struct script *script = context;
+    const struct usb_script *script = context;
     soft_host_prepare(1);
     model_usb_keyboard_init(&device);
     boot(NULL);
     bb_input_listen(&listener);
-    usb_fault(&device.usb, USB_EVERY_PIPE, script->at, script->kind == USB_FAULT_SILENT ? 3 : 1,
-              script->kind);
+    usb_script_write(script, &device.usb);
     struct bb_input *keyboard = plug(keyboard_driver);
     if (keyboard && device.usb.socket) {
         model_usb_keys(&device, 0, "\x04", 1);
@@ -295,10 +287,7 @@ static int run_script(void *context)
         if (device.usb.socket && !bb_input_is_down(keyboard, 4))
             return 99;
     }
-    bool past = device.usb.socket && device.usb.transactions < script->at;
-    bool unplugs = script->kind == USB_FAULT_UNPLUG || script->kind == USB_FAULT_UNPLUG_AFTER;
-    if (!past && (!device.usb.applied || (unplugs && device.usb.socket)))
-        return 95;
+    int result = usb_script_result(script, &device.usb);
     usb_unplug(&device.usb);
     bb_sleep(2 * BB_SEC);
     if (find(keyboard_driver) || soft_host.in_flight)
@@ -309,22 +298,13 @@ static int run_script(void *context)
         return 97;
     model_usb_keys(&device, 0, "\x05", 1);
     bb_sleep(100 * BB_MSEC);
-    return !bb_input_is_down(keyboard, 5) ? 96 : past ? PAST : HIT;
+    return !bb_input_is_down(keyboard, 5) ? 96 : result;
 }
 
 static void run_scripts(enum usb_fault_kind kind)
 {
-    for (uint32_t at = 1; at < 500; at++) {
-        struct script script = {kind, at};
-        int result = run_child(run_script, &script);
-        if (result == PAST) {
-            assert_true(at > 20);
-            return;
-        }
-        if (result != HIT)
-            fail_msg("fault %u at transaction %u: %d", kind, at, result);
-    }
-    fail_msg("there is no end");
+    struct usb_script script = {.kind = kind};
+    usb_script_each(run_script, &script, 20);
 }
 
 static void test_unplug_at_each(void **state)
@@ -343,33 +323,27 @@ static void test_fails_at_each(void **state)
 
 static int run_fault(void *context)
 {
-    const int *at = context;
+    const struct usb_script *script = context;
     soft_host_prepare(1);
     model_usb_keyboard_init(&device);
     boot(NULL);
-    bb_fault_at = *at;
+    bb_fault_at = (int)script->at;
     (void)plug(keyboard_driver);
     bool hit = bb_fault_at == 0;
     bb_fault_at = 0;
     usb_unplug(&device.usb);
     bb_sleep(2 * BB_SEC);
     model_usb_keyboard_init(&device);
-    return soft_host.in_flight || !plug(keyboard_driver) ? 99 : hit ? HIT : PAST;
+    if (soft_host.in_flight || !plug(keyboard_driver))
+        return 99;
+    return hit ? USB_SCRIPT_HIT : USB_SCRIPT_PAST;
 }
 
 static void test_acquisitions(void **state)
 {
     (void)state;
-    for (int at = 1; at < 100; at++) {
-        int result = run_child(run_fault, &at);
-        if (result == PAST) {
-            assert_true(at > 5);
-            return;
-        }
-        if (result != HIT)
-            fail_msg("acquisition %d: %d", at, result);
-    }
-    fail_msg("there is no end");
+    struct usb_script script = {0};
+    usb_script_each(run_fault, &script, 5);
 }
 
 /* ---- Mice and tablets ---- */

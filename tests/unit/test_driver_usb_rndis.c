@@ -17,12 +17,6 @@ static void start(void)
     assert_string_equal(network.net->face.device->driver->name, "net/usb_rndis");
 }
 
-static void end(void)
-{
-    bb_net_close(network.net);
-    assert_int_equal(bb_buffer_free(), NETWORK_POOL);
-}
-
 static void test_conformance(void **state)
 {
     (void)state;
@@ -63,7 +57,7 @@ static void test_every_length_received(void **state)
             assert_memory_equal(network.last.data, frame, length);
         }
     }
-    end();
+    network_close();
 }
 
 static void test_every_length_sent(void **state)
@@ -88,7 +82,7 @@ static void test_every_length_sent(void **state)
     }
     network_run(BB_MSEC);
     assert_int_equal(network.sent, sent);
-    end();
+    network_close();
 }
 
 /* ---- Transfers that lie ---- */
@@ -142,7 +136,7 @@ static void test_lying_packets(void **state)
             good++;
         }
     assert_int_equal(good, 4 * BB_ARRAY_SIZE(values));
-    end();
+    network_close();
 }
 
 /* A right message cut at every length, and one behind whose end something follows. */
@@ -162,7 +156,7 @@ static void test_cut_packets(void **state)
     assert_int_equal(network_send(100, 0, 1), 1);
     network_run(10 * BB_MSEC);
     assert_int_equal(rndis.network.frames, 1);
-    end();
+    network_close();
 }
 
 /* As many frames as a transfer takes, and more than there are buffers for. */
@@ -187,7 +181,7 @@ static void test_many_in_one(void **state)
     assert_int_equal(network.received, 32);
     assert_int_equal(network.net->stats.dropped, 64 - 32);
     network_run(10 * BB_MSEC);
-    end();
+    network_close();
 }
 
 /* ---- Commands ---- */
@@ -211,7 +205,7 @@ static void test_filter(void **state)
     assert_int_equal(bb_net_set_filter(network.net, &filter), 0);
     network_run(100 * BB_MSEC);
     assert_int_equal(rndis.filter, 0x2d);
-    end();
+    network_close();
     bb_sleep(100 * BB_MSEC);
     assert_int_equal(rndis.filter, 0);
 }
@@ -238,7 +232,7 @@ static void test_link(void **state)
     model_rndis_link(&rndis, true);
     network_run(100 * BB_MSEC);
     assert_true(network.net->link_up);
-    end();
+    network_close();
 }
 
 static void refused(const char *step)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* console/usb_serial on the models of an FT232 and of a CDC ACM modem. */
-#include "harness.h"
+#include "usb_scripts.h"
 
 #include <string.h>
 
@@ -320,12 +320,9 @@ static void test_unplug(void **state)
 }
 
 struct script {
+    struct usb_script usb; /* first */
     void (*init)(struct model_usb_serial *serial);
-    enum usb_fault_kind kind;
-    uint32_t at;
 };
-
-enum { HIT, PAST };
 
 static int run_script(void *context)
 {
@@ -333,18 +330,14 @@ static int run_script(void *context)
     soft_host_prepare(1);
     script->init(&serial);
     boot(NULL);
-    usb_fault(&serial.usb, USB_EVERY_PIPE, script->at, script->kind == USB_FAULT_SILENT ? 3 : 1,
-              script->kind);
+    usb_script_write(&script->usb, &serial.usb);
     struct bb_console *console = plug();
     if (console) {
         (void)bb_console_write(console, "text", 4);
         model_usb_serial_type(&serial, "input", 5);
         bb_sleep(500 * BB_MSEC);
     }
-    bool past = serial.usb.socket && serial.usb.transactions < script->at;
-    bool unplugs = script->kind == USB_FAULT_UNPLUG || script->kind == USB_FAULT_UNPLUG_AFTER;
-    if (!past && (!serial.usb.applied || (unplugs && serial.usb.socket)))
-        return 95;
+    int result = usb_script_result(&script->usb, &serial.usb);
     usb_unplug(&serial.usb);
     bb_sleep(2 * BB_SEC);
     if (find() || soft_host.in_flight)
@@ -356,22 +349,13 @@ static int run_script(void *context)
     serial.sent_size = 0;
     (void)bb_console_write(console, "text", 4);
     bb_sleep(100 * BB_MSEC);
-    return serial.sent_size != 4 ? 96 : past ? PAST : HIT;
+    return serial.sent_size != 4 ? 96 : result;
 }
 
 static void run_scripts(void (*init)(struct model_usb_serial *serial), enum usb_fault_kind kind)
 {
-    for (uint32_t at = 1; at < 500; at++) {
-        struct script script = {init, kind, at};
-        int result = run_child(run_script, &script);
-        if (result == PAST) {
-            assert_true(at > 20);
-            return;
-        }
-        if (result != HIT)
-            fail_msg("fault %u at transaction %u: %d", kind, at, result);
-    }
-    fail_msg("there is no end");
+    struct script script = {{.kind = kind}, init};
+    usb_script_each(run_script, &script.usb, 20);
 }
 
 static void test_ftdi_at_each(void **state)
@@ -391,40 +375,28 @@ static void test_acm_at_each(void **state)
     run_scripts(model_usb_acm_init, USB_FAULT_SILENT);
 }
 
-struct fault {
-    void (*init)(struct model_usb_serial *serial);
-    int at;
-};
-
 static int run_fault(void *context)
 {
-    const struct fault *fault = context;
+    const struct script *script = context;
     soft_host_prepare(1);
-    fault->init(&serial);
+    script->init(&serial);
     boot(NULL);
-    bb_fault_at = fault->at;
+    bb_fault_at = (int)script->usb.at;
     (void)plug();
     bool hit = bb_fault_at == 0;
     bb_fault_at = 0;
     usb_unplug(&serial.usb);
     bb_sleep(2 * BB_SEC);
-    fault->init(&serial);
-    return soft_host.in_flight || !plug() ? 99 : hit ? HIT : PAST;
+    script->init(&serial);
+    if (soft_host.in_flight || !plug())
+        return 99;
+    return hit ? USB_SCRIPT_HIT : USB_SCRIPT_PAST;
 }
 
 static void run_faults(void (*init)(struct model_usb_serial *serial))
 {
-    for (int at = 1; at < 100; at++) {
-        struct fault fault = {init, at};
-        int result = run_child(run_fault, &fault);
-        if (result == PAST) {
-            assert_true(at > 5);
-            return;
-        }
-        if (result != HIT)
-            fail_msg("acquisition %d: %d", at, result);
-    }
-    fail_msg("there is no end");
+    struct script script = {.init = init};
+    usb_script_each(run_fault, &script.usb, 5);
 }
 
 static void test_acquisitions(void **state)

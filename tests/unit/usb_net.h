@@ -67,6 +67,13 @@ static inline void network_open(void)
     bb_sleep(20 * BB_MSEC); /* its filter is set */
 }
 
+/* After which each buffer is back. */
+static inline void network_close(void)
+{
+    bb_net_close(network.net);
+    assert_int_equal(bb_buffer_free(), NETWORK_POOL);
+}
+
 /* Takes all that has come, gives as many buffers back. */
 static inline void network_take(void)
 {
