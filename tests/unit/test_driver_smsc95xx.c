@@ -29,12 +29,6 @@ static void start(void)
     bb_sleep(CABLE_TIME * BB_SEC);
 }
 
-static void end(void)
-{
-    bb_net_close(network.net);
-    assert_int_equal(bb_buffer_free(), NETWORK_POOL);
-}
-
 static void test_conformance(void **state)
 {
     (void)state;
@@ -61,7 +55,7 @@ static void test_every_length_received(void **state)
         assert_memory_equal(network.last.data, frame, length);
     }
     assert_int_equal(network.net->stats.errors, 0);
-    end();
+    network_close();
 }
 
 static void test_every_length_sent(void **state)
@@ -80,7 +74,7 @@ static void test_every_length_sent(void **state)
         assert_true(wire.last.length == length || (length < 60 && wire.last.length == 60));
         assert_memory_equal(wire.last.data, frame, length);
     }
-    end();
+    network_close();
 }
 
 /* Many in one transfer, and the lengths of some of them lie. */
@@ -113,7 +107,7 @@ static void test_bursts(void **state)
     (void)model_smsc_receive(&chip.ethernet, frame, 100, 0);
     network_run(20 * BB_MSEC);
     assert_int_equal(network.received, before + 1);
-    end();
+    network_close();
 }
 
 static void test_link(void **state)
@@ -138,7 +132,7 @@ static void test_link(void **state)
     assert_true(network.net->link_up);
     assert_false(*model_smsc_register(&chip.ethernet, SMSC_MAC_CR) & 1u << 20);
     assert_true(*model_smsc_register(&chip.ethernet, SMSC_MAC_CR) & 1u << 23);
-    end();
+    network_close();
 }
 
 static void test_without_a_cable(void **state)
@@ -186,7 +180,7 @@ static void test_filter(void **state)
     assert_int_equal(bb_net_set_filter(network.net, &filter), 0);
     network_run(20 * BB_MSEC);
     assert_true(model_smsc_receive(&chip.ethernet, frame, 60, 0));
-    end();
+    network_close();
 }
 
 /* ---- Checksums ---- */
@@ -278,7 +272,7 @@ static void test_received_checksums(void **state)
     assert_false(come(frame, 100));
     make_datagram(frame, 100, false);
     assert_false(come(frame, 110)); /* padded */
-    end();
+    network_close();
 }
 
 /* Its checksum, at `offset` of the transport's header, is left to the device. */
@@ -313,7 +307,7 @@ static void test_sent_checksums(void **state)
         make_datagram(right, size, false);
         send_summed(right, size, 6);
     }
-    end();
+    network_close();
 }
 
 /* From an acknowledgement without data on: its checksum ends two bytes before the frame does. */
@@ -336,7 +330,7 @@ static void test_sent_checksums_of_tcp(void **state)
         right[51] = (uint8_t)~sum;
         send_summed(right, size, 16);
     }
-    end();
+    network_close();
 }
 
 /* ---- Trouble ---- */
@@ -466,7 +460,7 @@ static void trouble(enum usb_fault_kind kind, unsigned count, unsigned step)
     assert_int_equal(network_send(100, 0, 1), 1);
     network_run(10 * BB_MSEC);
     assert_int_equal(wire.frames, before + 1);
-    end();
+    network_close();
 }
 
 static void test_unplug_at_each_transaction(void **state)
