@@ -27,12 +27,12 @@ static void show(const struct bb_node *node, int depth)
     const struct bb_device *device = node->device;
     bb_format(name, sizeof(name), "%*s%s", 2 * depth, "", node->name[0] ? node->name : "/");
     if (device && node->state == BB_NODE_RUNNING)
-        say("%-34s %-26s running  %5zu bytes\n", name, device->driver->name, device->bytes);
+        say("%-34s %-26s running %7zu B\n", name, device->driver->name, device->bytes);
     else if (!names_device(node))
         say("%s\n", name);
     else {
         bb_node_reason(node, reason, sizeof(reason));
-        say("%-34s %-26s %s\n", name, node->driver ? node->driver->name : "-", reason);
+        say("%-34s %s\n", name, reason);
     }
     bb_for_each_child (child, node)
         if (is_shown(child))

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include <string.h>
+
 #include "command.h"
 
 static void say_path(const struct bb_node *node)
@@ -41,13 +43,40 @@ static void say_relations(const struct bb_device *device)
             }
 }
 
+static bool is_called(const struct bb_node *node, const char *name)
+{
+    return strcmp(node->name, name) == 0 || (node->alias && strcmp(node->alias, name) == 0);
+}
+
+/* By path, or by the alias or the last name of just one node; of several it says which. */
+static const struct bb_node *find(const char *name)
+{
+    const struct bb_node *found = bb_node_find(name);
+    unsigned count = 0;
+    if (found)
+        return found;
+    bb_for_each_node (node)
+        if (is_called(node, name)) {
+            found = node;
+            count++;
+        }
+    if (count < 2)
+        return found;
+    say("%s: which of these?", name);
+    bb_for_each_node (node)
+        if (is_called(node, name))
+            say_path(node);
+    say("\n");
+    return NULL;
+}
+
 static int run(int argc, char **argv)
 {
     char reason[256];
     const char *text;
     if (argc != 2)
         return -EINVAL;
-    const struct bb_node *node = bb_node_find(argv[1]);
+    const struct bb_node *node = find(argv[1]);
     if (!node)
         return -ENOENT;
     say_path(node);
