@@ -232,9 +232,11 @@ class Applications(Repository):
         return load_app("hello")
 
     def test_read(self):
-        app = self.app('sources = ["main.c", "commands/*.c"]\ninternal = true\narena = "1M"\n')
+        app = self.app('sources = ["main.c", "commands/*.c"]\ninternal = true\nsmall = true\n'
+                       'arena = "1M"\n')
         self.assertEqual([path.name for path in app.sources], ["main.c", "date.c"])
         self.assertTrue(app.internal)
+        self.assertTrue(app.small)
         self.assertEqual(app.arena, 1 << 20)
         self.assertEqual(app.lacks(load_platform("board")), [])
 
@@ -249,7 +251,8 @@ class Applications(Repository):
     def test_defaults(self):
         app = self.app("")
         self.assertEqual([path.name for path in app.sources], ["main.c"])
-        self.assertEqual((app.internal, app.libc, app.arena), (False, "none", None))
+        self.assertEqual((app.internal, app.small, app.libc, app.arena),
+                         (False, False, "none", None))
 
     def test_refused(self):
         for text, expected in (

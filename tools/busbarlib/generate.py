@@ -141,7 +141,7 @@ def app_line(app, platform):
     lists = (map(_shown, app.sources), map(_shown, app.files), names, defines)
     arena = str(app.arena_on(platform) or "")
     return ("app", app.name, "internal" if app.internal else "public", arena,
-            *("|".join(words) for words in lists))
+            *("|".join(words) for words in lists), "small" if app.small else "fast")
 
 
 def configure(options):

@@ -55,8 +55,8 @@ _PLATFORM_KEYS = (
 _QEMU_KEYS = ("machine", "cpu", "memory", "smp", "arguments", "consoles", "network", "disk",
               "usb_ports")
 _IMAGE_KEYS = ("kernel", "tree", "config", "cmdline", "firmware", "firmware_from")
-_APP_KEYS = ("about", "sources", "files", "libc", "internal", "modules", "arena", "drivers",
-             "needs")
+_APP_KEYS = ("about", "sources", "files", "libc", "internal", "small", "modules", "arena",
+             "drivers", "needs")
 
 
 @dataclass(frozen=True)
@@ -172,6 +172,7 @@ class App:
     files: tuple[Path, ...]  # linked in as bytes, plain and gzip
     libc: str
     internal: bool
+    small: bool  # rather than fast
     modules: tuple[str, ...]  # linked where the platform has what they need
     arena: int | None  # None: the platform's
     drivers: tuple[str, ...]  # it is built where the platform links all of these,
@@ -561,6 +562,7 @@ def load_app(name):
         files=tuple(files),
         libc=libc,
         internal=file.get("internal", bool, False),
+        small=file.get("small", bool, False),
         modules=modules,
         arena=file.size("arena", None),
         drivers=tuple(_find_driver(file, "drivers", name).name for name in file.strings("drivers")),
