@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The SD host of the BCM2835, SDHOST, that has pins 48 to 53 in ALT0. The BCM2835 ARM Peripherals
- * document leaves it out; registers as in the driver that Broadcom published for Linux (bcm2835
- * mmc, 2014). A FIFO of 16 words, emptied and filled by DMA or by the CPU. Commands have no
- * interrupt but the end of a busy time; the response of any other is there within microseconds.
+ * document leaves it out; registers as in the driver that Raspberry Pi (Trading) published for
+ * Linux (drivers/mmc/host/bcm2835.c, 2015-2016). A FIFO of 16 words, emptied and filled by DMA or
+ * by the CPU. Commands have no interrupt but the end of a busy time; the response of any other is
+ * there within microseconds.
  */
 #include <busbar/gpio.h>
 #include <busbar/irq.h>
@@ -51,7 +52,7 @@ enum { /* SDHSTS; write 1 to clear */
 enum { /* SDHCFG */
        CFG_BUSY_IRQ = 1 << 10,
        CFG_DATA_IRQ = 1 << 4,
-       CFG_SLOW_CARD = 1 << 3, /* sample at the falling edge, as the default speed wants it */
+       CFG_SLOW_CARD = 1 << 3, /* all of SDCDIV counts at all times; else three bits, with data */
        CFG_WIDE_CARD = 1 << 2,
        CFG_WIDE_INSIDE = 1 << 1,
 };
@@ -80,6 +81,8 @@ enum {
 #define BUSY_WAIT (100 * BB_USEC)  /* then the interrupt tells */
 #define DATA_WAIT (20 * BB_USEC)   /* for the FIFO: half a block at 25 MHz */
 #define END_LOOK (500 * BB_USEC)   /* between looks whether the card has taken a block */
+#define DATA_LOOK (50 * BB_MSEC)   /* whether an error ended it, of which no interrupt tells */
+#define POWER_UP (10 * BB_MSEC)
 
 struct bcm2835_sdhost {
     struct bb_device device;
@@ -222,16 +225,19 @@ static bool has_ended(const struct bcm2835_sdhost *chip)
     return state == waits || state == EDM_IDENTMODE || state == EDM_DATAMODE;
 }
 
+/* A CRC that was wrong stands in the status once the machine has ended: so that is read last. */
 static void end_data(struct bcm2835_sdhost *chip)
 {
     uint64_t begin = bb_time();
-    int error;
-    while (!(error = error_of(bb_read32(&chip->regs, SDHSTS))) && !has_ended(chip))
-        if (bb_time() - begin >= DATA_WAIT) {
-            bb_timer_event_at(&chip->ending, bb_time() + END_LOOK);
+    do {
+        bool ended = has_ended(chip);
+        int error = error_of(bb_read32(&chip->regs, SDHSTS));
+        if (ended || error) {
+            done(chip, error);
             return;
         }
-    done(chip, error);
+    } while (bb_time() - begin < DATA_WAIT);
+    bb_timer_event_at(&chip->ending, bb_time() + END_LOOK);
 }
 
 /* The channel has moved all that it was to. */
@@ -247,21 +253,23 @@ static void take_over(struct bcm2835_sdhost *chip)
 static void go_on(struct bcm2835_sdhost *chip)
 {
     int error = error_of(bb_read32(&chip->regs, SDHSTS));
-    int moved_by_dma = chip->sd.dma ? bb_dma_channel_result(&chip->sd.channel) : 0;
-    if (moved_by_dma == -EINPROGRESS && !error)
-        return;
-    if (moved_by_dma && !error)
-        error = moved_by_dma;
-    if (chip->sd.dma && !error)
-        take_over(chip);
+    if (!error && chip->sd.dma) {
+        error = bb_dma_channel_result(&chip->sd.channel);
+        if (!error)
+            take_over(chip);
+    }
     if (!error)
         move(chip);
-    if (error)
+    if (error && error != -EINPROGRESS) {
         done(chip, error);
-    else if (chip->left)
-        bb_write32(&chip->regs, SDHCFG, chip->config | CFG_DATA_IRQ);
-    else
+    } else if (!chip->left) {
         end_data(chip);
+    } else {
+        if (!chip->ending.armed)
+            bb_timer_event_at(&chip->ending, bb_time() + DATA_LOOK);
+        if (!error)
+            bb_write32(&chip->regs, SDHCFG, chip->config | CFG_DATA_IRQ);
+    }
 }
 
 /* ---- Commands ---- */

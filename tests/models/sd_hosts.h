@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The two SD controllers of the BCM2835 and its DMA controller. SDHOST has no public chapter: as in
- * the driver that Broadcom published; the Arasan after the SD Host Controller Simplified
- * Specification 3.00 and BCM2835 ARM Peripherals, chapter 5; DMA after chapter 4.
+ * the driver that Raspberry Pi (Trading) published for Linux; the Arasan after the SD Host
+ * Controller Simplified Specification 3.00 and BCM2835 ARM Peripherals, chapter 5; DMA after
+ * chapter 4.
  */
 #ifndef TESTS_MODELS_SD_HOSTS_H
 #define TESTS_MODELS_SD_HOSTS_H
@@ -24,14 +25,16 @@ struct model_sdhost {
     struct wire irq;
     struct sd_card *(*slot)(void *context); /* the card, or NULL where the pins lead elsewhere */
     uint64_t input_hz;
-    bool dead; /* commands never end */
+    bool dead;        /* commands never end */
+    bool browned_out; /* its power may be away: silence until SDVDD is written */
+    uint64_t lag;     /* ns that a block's end is late */
     uint32_t command, argument, timeout, divider, reply[4], status, power, edm, config, byte_count;
     uint32_t block_count;
     uint64_t command_end;
     uint32_t fifo[SDHOST_FIFO];
     unsigned fill, first;
     struct sd_mover mover;
-    bool moving, crc_pending, waits_busy;
+    bool moving, late; /* late: the card does not go on */
     struct world_event tick, busy;
 };
 void model_sdhost_map(struct model_sdhost *host, uint64_t base, uint64_t input_hz);
@@ -43,11 +46,12 @@ struct model_sdhci {
     struct wire irq;
     struct sd_card *(*slot)(void *context);
     uint64_t input_hz;
-    bool dead;  /* commands never end */
-    bool stuck; /* resets never end */
+    bool dead;     /* commands never end */
+    bool stuck;    /* resets never end */
+    uint64_t pace; /* ns that a block takes, where the clock shall not say */
     uint32_t block, argument, word, reply[4], host, clock, status, enable, signal;
     uint64_t written[64]; /* when each register was last written */
-    bool command_busy, data_busy, waits_busy, ready;
+    bool command_busy, data_busy, ready;
     struct sd_mover mover;
     struct sd_answer answer;
     struct world_event command_end, data_end, busy;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* SDHOST of the BCM2835: no public chapter; as in the driver that Broadcom published for Linux. */
+/* SDHOST of the BCM2835: no public chapter; as in the driver that Raspberry Pi (Trading) published
+ * for Linux (drivers/mmc/host/bcm2835.c, 2015-2016). */
 #include "sd_hosts.h"
 
 #include <string.h>
@@ -31,15 +32,19 @@ enum {
 };
 enum { S_CRC16 = 0x20, S_CRC7 = 0x10, S_FIFO = 0x08, S_DATA = 0x01 };
 enum { C_BUSY_IRQ = 1 << 10, C_DATA_IRQ = 1 << 4, C_WIDE_EXT = 1 << 2, C_WIDE_INT = 1 << 1 };
+enum { C_SLOW_CARD = 1 << 3 };
 enum {
     IDENTMODE = 0,
     DATAMODE = 1,
     READDATA = 2,
     WRITEDATA = 3,
     READWAIT = 4,
+    READCRC = 5,
+    WRITECRC = 6,
     WRITEWAIT1 = 7,
     WRITESTART1 = 10,
     THRESHOLD = 4,
+    CRC_CLOCKS = 16,
     FORCE_DATA_MODE = 1 << 19,
 };
 
@@ -92,6 +97,11 @@ unsigned model_sdhost_dreq(void *context)
     return host->fill >= THRESHOLD ? host->fill : 0; /* the last words are too few to ask for */
 }
 
+static uint32_t state_of(const struct model_sdhost *host)
+{
+    return host->edm & 0xf;
+}
+
 static void set_state(struct model_sdhost *host, uint32_t state)
 {
     host->edm = (host->edm & ~0xfu) | state;
@@ -120,14 +130,17 @@ static uint64_t words_time(const struct model_sdhost *host, unsigned words)
     return words * 32 * BB_SEC / ((uint64_t)hz(host) * width(host)) + 1;
 }
 
-/* What the card said of a block. false: that was the end. */
-static bool note(struct model_sdhost *host, enum sd_data_result result)
+/* The machine stands, and says why; of nothing from the card it knows after SDTOUT. */
+static void stand(struct model_sdhost *host, uint32_t why)
 {
-    if (result == SD_DATA_GOOD)
-        return true;
-    host->moving = result == SD_DATA_GARBLED && host->command & READS;
-    host->status |= result == SD_DATA_LATE ? S_REW_TIME_OUT : S_CRC16;
-    return host->moving;
+    host->moving = false;
+    host->status |= why;
+}
+
+static void wait_in_vain(struct model_sdhost *host)
+{
+    host->late = true;
+    again(host, (uint64_t)host->timeout * BB_SEC / hz(host));
 }
 
 static bool is_open_ended(const struct model_sdhost *host)
@@ -136,14 +149,39 @@ static bool is_open_ended(const struct model_sdhost *host)
     return index == 18 || index == 25;
 }
 
+/* The CRC follows the words, and is what their block ends with. */
+static void begin_crc(struct model_sdhost *host, uint32_t state)
+{
+    set_state(host, state);
+    again(host, CRC_CLOCKS * BB_SEC / hz(host) + host->lag);
+}
+
+static void end_read_block(struct model_sdhost *host)
+{
+    struct sd_mover *mover = &host->mover;
+    mover->at = 0;
+    if (mover->result == SD_DATA_GARBLED)
+        host->status |= S_CRC16;
+    if (--mover->blocks == 0) {
+        host->moving = false;
+        set_state(host, is_open_ended(host) ? READWAIT : DATAMODE);
+        return;
+    }
+    set_state(host, READDATA);
+    if (host->fill < SDHOST_FIFO)
+        again(host, words_time(host, 2));
+}
+
 static void read_words(struct model_sdhost *host)
 {
     struct sd_mover *mover = &host->mover;
     if (mover->at == 0) {
         set_state(host, READDATA);
         mover->result = sd_card_send(mover->card, mover->block, mover->size, width(host));
-        if (!note(host, mover->result))
+        if (mover->result == SD_DATA_LATE) {
+            wait_in_vain(host);
             return;
+        }
     }
     for (unsigned i = 0; i < 2 && mover->at < mover->size && host->fill < SDHOST_FIFO; i++) {
         uint32_t word;
@@ -151,15 +189,31 @@ static void read_words(struct model_sdhost *host)
         push(host, word);
         mover->at += 4;
     }
-    if (mover->at == mover->size) {
-        mover->at = 0;
-        if (--mover->blocks == 0) {
-            host->moving = false;
-            set_state(host, is_open_ended(host) ? READWAIT : DATAMODE);
-        }
-    }
-    if (host->moving && host->fill < SDHOST_FIFO)
+    if (mover->at == mover->size)
+        begin_crc(host, READCRC);
+    else if (host->fill < SDHOST_FIFO)
         again(host, words_time(host, 2)); /* else the clock stops until there is room */
+}
+
+/* The card says whether the CRC was right. */
+static void end_written_block(struct model_sdhost *host)
+{
+    struct sd_mover *mover = &host->mover;
+    mover->at = 0;
+    mover->blocks--;
+    switch (sd_card_receive(mover->card, mover->block, mover->size, width(host))) {
+    case SD_DATA_GOOD:
+        set_state(host, WRITEWAIT1);
+        again(host, words_time(host, 2));
+        break;
+    case SD_DATA_LATE:
+        wait_in_vain(host);
+        break;
+    case SD_DATA_GARBLED:
+        set_state(host, is_open_ended(host) ? WRITESTART1 : DATAMODE);
+        stand(host, S_CRC16);
+        break;
+    }
 }
 
 static void write_words(struct model_sdhost *host)
@@ -181,23 +235,26 @@ static void write_words(struct model_sdhost *host)
         memcpy(mover->block + mover->at, &word, 4);
         mover->at += 4;
     }
-    if (mover->at == mover->size) {
-        mover->at = 0;
-        mover->blocks--;
-        if (!note(host, sd_card_receive(mover->card, mover->block, mover->size, width(host))))
-            return;
-        set_state(host, WRITEWAIT1);
-    }
-    if (host->fill || mover->at == 0)
+    if (mover->at == mover->size)
+        begin_crc(host, WRITECRC);
+    else if (host->fill)
         again(host, words_time(host, 2));
 }
 
 static void tick(void *context)
 {
     struct model_sdhost *host = context;
-    if (host->moving && host->command & WRITES)
+    if (!host->moving)
+        return;
+    if (host->late)
+        stand(host, S_REW_TIME_OUT);
+    else if (state_of(host) == READCRC)
+        end_read_block(host);
+    else if (state_of(host) == WRITECRC)
+        end_written_block(host);
+    else if (host->command & WRITES)
         write_words(host);
-    else if (host->moving)
+    else
         read_words(host);
     update(host);
 }
@@ -210,6 +267,7 @@ static void start_data(struct model_sdhost *host, struct sd_card *card)
     host->mover =
         (struct sd_mover){.card = card, .size = host->byte_count, .blocks = host->block_count};
     host->moving = true;
+    host->late = false;
     again(host, 10 * BB_USEC);
 }
 
@@ -239,15 +297,17 @@ static void start_command(struct model_sdhost *host)
     struct model *model = &host->model;
     struct sd_card *card = host->slot(host);
     struct sd_answer answer = {.kind = SD_SILENCE};
-    uint32_t state = host->edm & 0xf, word = host->command;
+    uint32_t state = state_of(host), word = host->command;
 
-    model_require(model, host->power & 1, "a command without power");
+    model_require(model, host->power & 1 || host->browned_out, "a command without power");
+    model_require(model, host->config & C_SLOW_CARD,
+                  "a clock of which three bits count in data mode: SLOW_CARD is not set");
     model_require(model, state == IDENTMODE || state == DATAMODE,
                   "a command while the data machine is in state %u", state);
     model_require(model, !host->moving, "a command while data moves");
     model_require(model, !(host->status & 0xf8), "a command with errors of another one standing");
     model_require(model, (word & (READS | WRITES)) != (READS | WRITES), "reads and writes");
-    if (card)
+    if (card && host->power & 1)
         sd_card_command(card, word & 0x3f, host->argument, hz(host), &answer);
     host->command_end = world_now() + 120 * BB_SEC / hz(host);
     memset(host->reply, 0, sizeof(host->reply));
@@ -329,6 +389,9 @@ static void sdhost_write(struct model *model, uint32_t offset, unsigned bytes, u
     case SDARG:
         host->argument = value;
         break;
+    case SDTOUT:
+        host->timeout = value;
+        break;
     case SDCDIV:
         model_require(model, !host->moving, "the clock changed while data moves");
         host->divider = value;
@@ -357,9 +420,10 @@ static void sdhost_write(struct model *model, uint32_t offset, unsigned bytes, u
         break;
     case SDDATA:
         model_require(model, host->fill < SDHOST_FIFO, "SDDATA written while the FIFO is full");
-        model_require(model, host->moving && host->command & WRITES, "SDDATA written for nothing");
+        model_require(model, (host->moving || host->status & S_CRC16) && host->command & WRITES,
+                      "SDDATA written for nothing");
         push(host, value);
-        if (!host->tick.armed)
+        if (host->moving && !host->tick.armed)
             again(host, words_time(host, 2));
         break;
     }
