@@ -209,11 +209,12 @@ static void take_reply(const struct sdhci *chip, struct bb_sd_command *command)
         command->reply[i] = words[i] << 8 | words[i - 1] >> 24;
 }
 
-/* Takes what the hardware says; the interrupt may do so too. */
+/* Takes what the hardware says; the interrupt may do so too. Not that a block is ready: that is
+ * only cleared before a look whether one is. */
 static uint32_t take_status(struct sdhci *chip)
 {
     uintptr_t state = bb_arch_irq_save();
-    uint32_t status = bb_read32(&chip->regs, STATUS) & USED;
+    uint32_t status = bb_read32(&chip->regs, STATUS) & (USED & ~(uint32_t)BUFFER_READY);
     if (status)
         write(chip, STATUS, status);
     status |= chip->noted;
@@ -249,7 +250,8 @@ static void advance(struct sdhci *chip)
     if (error || (complete && chip->replied && !chip->sd.dma))
         done(chip, error);
     else /* what is there already fires at once; each block of DMA is the engine's */
-        write(chip, SIGNAL_ENABLE, chip->sd.dma ? USED & ~(uint32_t)BUFFER_READY : USED);
+        write(chip, SIGNAL_ENABLE,
+              chip->sd.dma || !chip->left ? USED & ~(uint32_t)BUFFER_READY : USED);
 }
 
 static void sdhci_look(struct bb_sd *sd)

@@ -80,6 +80,8 @@ unsigned model_sdhci_dreq(void *context)
 
 static uint64_t block_time(const struct model_sdhci *host)
 {
+    if (host->pace)
+        return host->pace;
     return host->mover.size * 8 * BB_SEC / ((uint64_t)hz(host) * width(host)) + BB_USEC;
 }
 
