@@ -320,7 +320,6 @@ static void help(struct bb_sd *sd, int error)
 {
     sd->recoveries++;
     if (sd->tries == 1 && sd->state == BB_SD_READY) {
-        sd->ops->stop(sd);
         bb_sd_begin(sd, &recovering, STATUS_MS);
         return;
     }

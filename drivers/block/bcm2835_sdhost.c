@@ -72,8 +72,7 @@ enum { /* SDEDM: bits 0 to 3 the state, 4 to 8 the words in the FIFO */
 enum {
     FIFO = 16, /* words */
     DIVIDER_MOST = 0x7ff,
-    LONGEST = 0xf00000, /* SDTOUT */
-    MOST_BLOCKS = 256,  /* SDHBLC has nine bits */
+    MOST_BLOCKS = 256, /* SDHBLC has nine bits */
     SEGMENTS = 32,
     DRAIN = 3 * 4, /* bytes at the end of a read, below the threshold of DREQ */
 };
@@ -373,12 +372,24 @@ static void look_again(struct bb_timer_event *event)
     bb_sd_work(&bb_container_of(event, struct bcm2835_sdhost, ending)->sd);
 }
 
+/* Whether it was off. */
+static bool power_on(const struct bcm2835_sdhost *chip)
+{
+    if (bb_read32(&chip->regs, SDVDD) & 1)
+        return false;
+    bb_write32(&chip->regs, SDVDD, 1);
+    return true;
+}
+
 static void sdhost_stop(struct bb_sd *sd)
 {
     struct bcm2835_sdhost *chip = chip_of(sd);
+    bool anew = !chip->command;
     bb_sd_dma_end(&chip->sd, chip->command);
     chip->command = NULL;
     bb_timer_event_cancel(&chip->ending);
+    if (anew && power_on(chip))
+        bb_delay(POWER_UP);
     halt(chip);
 }
 
@@ -419,18 +430,6 @@ static void sdhost_interrupt(struct bb_interrupt *interrupt)
     bb_work_queue(&chip->sd.work);
 }
 
-static void power_up(struct bcm2835_sdhost *chip)
-{
-    chip->config = CFG_BUSY_IRQ | CFG_SLOW_CARD | CFG_WIDE_INSIDE;
-    bb_write32(&chip->regs, SDTOUT, LONGEST);
-    bb_write32(&chip->regs, SDCDIV, DIVIDER_MOST);
-    sdhost_stop(&chip->sd);
-    if (!(bb_read32(&chip->regs, SDVDD) & 1)) {
-        bb_write32(&chip->regs, SDVDD, 1);
-        bb_sleep(20 * BB_MSEC);
-    }
-}
-
 static int bcm2835_sdhost_probe(struct bb_device *device)
 {
     struct bcm2835_sdhost *chip = bb_container_of(device, struct bcm2835_sdhost, device);
@@ -448,7 +447,9 @@ static int bcm2835_sdhost_probe(struct bb_device *device)
     chip->sd.max_blocks = MOST_BLOCKS;
     chip->sd.max_segments = SEGMENTS;
     chip->sd.wide = chip->sd.high_speed = true;
-    power_up(chip);
+    if (power_on(chip))
+        bb_sleep(2 * POWER_UP);
+    sdhost_stop(&chip->sd);
     error = bb_interrupt_get(device, 0, sdhost_interrupt, &chip->interrupt);
     return error ? error : bb_sd_attach(&chip->sd);
 }

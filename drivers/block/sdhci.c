@@ -312,12 +312,24 @@ static void sdhci_start(struct bb_sd *sd, struct bb_sd_command *command)
     advance(chip);
 }
 
+static int set_up(struct sdhci *chip)
+{
+    chip->sd.hz = 0; /* until set_bus() */
+    int error = reset(chip, RESET_ALL);
+    write(chip, STATUS_ENABLE, USED);
+    return error;
+}
+
 static void sdhci_stop(struct bb_sd *sd)
 {
     struct sdhci *chip = chip_of(sd);
+    bool anew = !chip->command;
     bb_sd_dma_end(&chip->sd, chip->command);
     chip->command = NULL;
-    (void)reset(chip, RESET_COMMAND | RESET_DATA);
+    if (anew)
+        (void)set_up(chip);
+    else
+        (void)reset(chip, RESET_COMMAND | RESET_DATA);
     (void)take_status(chip);
 }
 
@@ -368,14 +380,6 @@ static int apply_pins(struct sdhci *chip)
     return bb_pins_apply_named(&chip->device, chip->pins);
 }
 
-static int start_up(struct sdhci *chip)
-{
-    if (reset(chip, RESET_ALL))
-        return bb_fail(&chip->device, "reset", -ETIMEDOUT);
-    write(chip, STATUS_ENABLE, USED);
-    return 0;
-}
-
 static int sdhci_probe(struct bb_device *device)
 {
     struct sdhci *chip = bb_container_of(device, struct sdhci, device);
@@ -384,10 +388,11 @@ static int sdhci_probe(struct bb_device *device)
         error = apply_pins(chip);
     if (!error)
         error = bb_sd_prepare(&chip->sd, device, BUFFER);
-    if (!error)
-        error = start_up(chip);
     if (error)
         return error;
+    error = set_up(chip);
+    if (error)
+        return bb_fail(device, "reset", error);
     chip->sd.ops = &ops;
     chip->sd.max_hz = (uint32_t)chip->sd.input_hz;
     chip->sd.max_blocks = MOST_BLOCKS;

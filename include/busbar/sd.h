@@ -76,8 +76,8 @@ struct bb_sd_ops {
     /* Looks at what the hardware says, as the work behind an interrupt would. */
     void (*look)(struct bb_sd *sd);
     /* Abandons what was started, and makes the lines of command and data idle again. No
-     * bb_sd_done() for it, and no access to its memory, from now on. Without a command too: then it
-     * sets up the controller anew, as after power-up, at the slowest clock on one line. */
+     * bb_sd_done() for it, and no access to its memory, from now on. Without a command it sets up
+     * the controller anew, as after power-up; what comes next is set_bus(), or the end. */
     void (*stop)(struct bb_sd *sd);
     /* Between commands. Sets sd->hz to what it became. */
     void (*set_bus)(struct bb_sd *sd, const struct bb_sd_bus *bus);

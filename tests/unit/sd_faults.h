@@ -297,6 +297,24 @@ static void test_dead_in_use(void **state)
     assert_int_equal(use(disk, 1), 0);
 }
 
+/* Power, or what was set up at the start, is gone. */
+static void test_lost_setup(void **state)
+{
+    unsigned host = (unsigned)(uintptr_t)*state;
+    struct bb_block *disk = start(host, SD_CARD_SDHC);
+    const struct bb_sd *sd = bb_container_of(disk, struct bb_sd, block);
+    if (host == SDHOST)
+        pi.sdhost.power = 0, pi.sdhost.browned_out = true;
+    else
+        pi.sdhci.enable = 0;
+    assert_int_equal(bb_block_read(disk, 0, 1, in), 0);
+    assert_int_equal(pi.sdhost.power, host == SDHOST);
+    unsigned retries = sd->retries;
+    assert_true(retries > 0);
+    assert_int_equal(use(disk, 1), 0);
+    assert_int_equal(sd->retries, retries);
+}
+
 /* A program that polls for nothing while a request is under way; the watchdog's path. */
 static void test_expire(void **state)
 {
@@ -345,8 +363,8 @@ static void test_remove_in_flight(void **state)
 #define SD_FAULT_TESTS(host)                                                                       \
     ON(host, test_back), ON(host, test_back_protected), ON(host, test_another),                    \
         ON(host, test_dma_error), ON(host, test_dead_at_start), ON(host, test_dead_in_use),        \
-        ON(host, test_expire), ON(host, test_remove_in_flight), ON(host, test_slower),             \
-        ON(host, test_once), ON(host + HOSTS, test_once), /* with CMD23 */                         \
+        ON(host, test_lost_setup), ON(host, test_expire), ON(host, test_remove_in_flight),         \
+        ON(host, test_slower), ON(host, test_once), ON(host + HOSTS, test_once), /* with CMD23 */  \
         ON(host, test_longer), ON(host, test_at_start)
 
 #endif
