@@ -36,10 +36,16 @@ static uint32_t address(const struct bb_sd *sd, uint64_t block)
     return (uint32_t)(sd->card.high_capacity ? block : block * BB_SD_BLOCK);
 }
 
+/* Whether CMD23 tells the card how many; else CMD12 ends it. */
+static bool counts(const struct bb_sd *sd)
+{
+    return sd->card.counts && !(sd->stops_writes && current(sd)->op == BB_BLOCK_WRITE);
+}
+
 static bool count_blocks(struct bb_sd *sd, struct bb_sd_command *command)
 {
     command->argument = current(sd)->count;
-    return sd->card.counts && current(sd)->count > 1;
+    return counts(sd) && current(sd)->count > 1;
 }
 
 static bool move_data(struct bb_sd *sd, struct bb_sd_command *command)
@@ -63,7 +69,7 @@ static bool move_data(struct bb_sd *sd, struct bb_sd_command *command)
 static bool stop(struct bb_sd *sd, struct bb_sd_command *command)
 {
     command->timeout = WRITE_MS;
-    return !sd->card.counts && current(sd)->count > 1;
+    return !counts(sd) && current(sd)->count > 1;
 }
 
 /* A card that reads ahead passes its end, and says so. */

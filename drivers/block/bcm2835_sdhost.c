@@ -446,7 +446,7 @@ static int bcm2835_sdhost_probe(struct bb_device *device)
     chip->sd.max_hz = (uint32_t)(chip->sd.input_hz / 2);
     chip->sd.max_blocks = MOST_BLOCKS;
     chip->sd.max_segments = SEGMENTS;
-    chip->sd.wide = chip->sd.high_speed = true;
+    chip->sd.wide = chip->sd.high_speed = chip->sd.stops_writes = true;
     if (power_on(chip))
         bb_sleep(2 * POWER_UP);
     sdhost_stop(&chip->sd);

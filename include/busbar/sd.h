@@ -115,6 +115,7 @@ struct bb_sd {
     uint16_t max_blocks; /* of a command; not 0 */
     uint16_t max_segments;
     bool wide, high_speed; /* what it can */
+    bool stops_writes;     /* wants CMD12 at the end of a write of many blocks, no CMD23 */
 
     /* bb_sd_prepare() sets these. */
     struct bb_device *device;

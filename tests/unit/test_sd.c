@@ -128,6 +128,23 @@ static void test_queue(void **state)
     assert_int_equal(bb_block_reap(disk, 0, 10), 0);
 }
 
+/* CMD23 where the card has it; but SDHOST ends what it writes with CMD12. */
+static void test_counts(void **state)
+{
+    unsigned host = (unsigned)(uintptr_t)*state;
+    sd_prepare(host, SD_CARD_SDXC, SMALL * 2);
+    struct bb_block *disk = sd_boot(host);
+    uint8_t *memory = sd_memory(1024, 0);
+    const unsigned *counts = pi.card.counts;
+    unsigned counted = counts[23], stopped = counts[12];
+    assert_int_equal(bb_block_write(disk, 8, 2, memory), 0);
+    assert_int_equal(counts[23], counted + (host == ARASAN));
+    assert_int_equal(counts[12], stopped + (host == SDHOST));
+    assert_int_equal(bb_block_read(disk, 8, 2, memory), 0);
+    assert_int_equal(counts[23], counted + 1 + (host == ARASAN));
+    assert_int_equal(counts[12], stopped + (host == SDHOST));
+}
+
 static void test_erase(void **state)
 {
     unsigned host = (unsigned)(uintptr_t)*state;
@@ -350,6 +367,7 @@ int main(void)
         {"transfers by PIO on SDHOST", test_transfers, NULL, NULL, (void *)2},
         {"transfers by PIO on the Arasan", test_transfers, NULL, NULL, (void *)3},
         ON_BOTH(test_queue),
+        ON_BOTH(test_counts),
         ON_BOTH(test_erase),
         ON_BOTH(test_erase_sectors),
         ON_BOTH(test_write_protected),
