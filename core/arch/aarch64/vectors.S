@@ -9,62 +9,14 @@
     .equ EMERGENCY, 8192 /* as in image.ld */
     .equ EMERGENCY_LEAST, 1024
 
-    /* Saves all but x0 and x1; x0 = the sp of where it happened. */
-    .macro save_frame
-    stp x2, x3, [sp, #16]
-    stp x4, x5, [sp, #32]
-    stp x6, x7, [sp, #48]
-    stp x8, x9, [sp, #64]
-    stp x10, x11, [sp, #80]
-    stp x12, x13, [sp, #96]
-    stp x14, x15, [sp, #112]
-    stp x16, x17, [sp, #128]
-    stp x18, x19, [sp, #144]
-    stp x20, x21, [sp, #160]
-    stp x22, x23, [sp, #176]
-    stp x24, x25, [sp, #192]
-    stp x26, x27, [sp, #208]
-    stp x28, x29, [sp, #224]
-    stp x30, x0, [sp, #240]
-    mrs x2, elr_el1
-    mrs x3, spsr_el1
-    stp x2, x3, [sp, #256]
-    mrs x2, esr_el1
-    mrs x3, far_el1
-    stp x2, x3, [sp, #272]
-    mov x0, sp
-    .endm
-
-    /* All but x0 and sp. */
-    .macro restore_frame
-    ldp x2, x3, [sp, #256]
-    msr elr_el1, x2
-    msr spsr_el1, x3
-    ldr x1, [sp, #8]
-    ldp x2, x3, [sp, #16]
-    ldp x4, x5, [sp, #32]
-    ldp x6, x7, [sp, #48]
-    ldp x8, x9, [sp, #64]
-    ldp x10, x11, [sp, #80]
-    ldp x12, x13, [sp, #96]
-    ldp x14, x15, [sp, #112]
-    ldp x16, x17, [sp, #128]
-    ldp x18, x19, [sp, #144]
-    ldp x20, x21, [sp, #160]
-    ldp x22, x23, [sp, #176]
-    ldp x24, x25, [sp, #192]
-    ldp x26, x27, [sp, #208]
-    ldp x28, x29, [sp, #224]
-    ldr x30, [sp, #240]
-    .endm
-
     /* A slot of 128 bytes. Kinds as in exception.c: 0 synchronous, 1 IRQ, 2 FIQ, 3 SError. */
     .macro from_thread kind
     .balign 128
     sub sp, sp, #FRAME
     stp x0, x1, [sp]
+    mrs x0, sp_el0
     mov x1, #\kind
-    b thread_exception
+    b save
     .endm
 
     .macro from_exception kind
@@ -73,7 +25,7 @@
     msr tpidrro_el0, x1
     mov x1, #\kind
     msr contextidr_el1, x1
-    b nested_exception
+    b nested
     .endm
 
     /* Only from a thread: exceptions run with interrupts masked. The pair at sp + 16 is a frame
@@ -118,29 +70,76 @@
     .type bb_vectors, %function
 bb_vectors:
     from_thread 0
+
+    /* What slots branch to stands in the room that they leave. Here x0 is the sp of where it
+     * happened, x1 the kind; both registers are saved. */
+save:
+    stp x2, x3, [sp, #16]
+    stp x4, x5, [sp, #32]
+    stp x6, x7, [sp, #48]
+    stp x8, x9, [sp, #64]
+    stp x10, x11, [sp, #80]
+    stp x12, x13, [sp, #96]
+    stp x14, x15, [sp, #112]
+    stp x16, x17, [sp, #128]
+    stp x18, x19, [sp, #144]
+    stp x20, x21, [sp, #160]
+    stp x22, x23, [sp, #176]
+    stp x24, x25, [sp, #192]
+    stp x26, x27, [sp, #208]
+    stp x28, x29, [sp, #224]
+    stp x30, x0, [sp, #240]
+    mrs x2, elr_el1
+    mrs x3, spsr_el1
+    stp x2, x3, [sp, #256]
+    mrs x2, esr_el1
+    mrs x3, far_el1
+    stp x2, x3, [sp, #272]
+    mov x0, sp
+    bl bb_exception
+    b restore
+
     .balign 128
     interrupt
-    from_thread 2
-    from_thread 3
-    from_exception 0
-    from_exception 1
-    from_exception 2
-    from_exception 3
-    /* The other eight are for exceptions from EL0, where nothing runs. */
-    .size bb_vectors, . - bb_vectors
 
-thread_exception:
-    mrs x0, sp_el0
-    save_frame
-    bl bb_exception
-    restore_frame
-    ldr x0, [sp]
-    add sp, sp, #FRAME
+    from_thread 2
+restore:
+    ldp x2, x3, [sp, #256]
+    msr elr_el1, x2
+    msr spsr_el1, x3
+    ldp x2, x3, [sp, #16]
+    ldp x4, x5, [sp, #32]
+    ldp x6, x7, [sp, #48]
+    ldp x8, x9, [sp, #64]
+    ldp x10, x11, [sp, #80]
+    ldp x12, x13, [sp, #96]
+    ldp x14, x15, [sp, #112]
+    ldp x16, x17, [sp, #128]
+    ldp x18, x19, [sp, #144]
+    ldp x20, x21, [sp, #160]
+    ldp x22, x23, [sp, #176]
+    ldp x24, x25, [sp, #192]
+    ldp x26, x27, [sp, #208]
+    ldp x28, x29, [sp, #224]
+    ldr x30, [sp, #240]
+    mrs x0, spsr_el1
+    tbnz x0, #0, restore_nested /* it happened on SP_EL1 */
+    ldp x0, x1, [sp], #FRAME
+    eret
+
+    from_thread 3
+restore_nested:
+    ldp x0, x1, [sp]
+    msr tpidr_el1, x0
+    ldr x0, [sp, #248]
+    mov sp, x0
+    mrs x0, tpidr_el1
     eret
 
     /* No register is free here but those that nothing else uses: TPIDR_EL1 and TPIDRRO_EL0 keep x0
      * and x1, CONTEXTIDR_EL1 the kind. Out of emergency stack, there is nothing left to say. */
-nested_exception:
+    from_exception 0
+nested:
     adrp x0, bb_emergency_stack
     add x0, x0, :lo12:bb_emergency_stack
     sub x0, sp, x0
@@ -161,16 +160,14 @@ nested_exception:
     mrs x0, tpidrro_el0
     str x0, [sp, #8]
     mov x0, x1
-    save_frame
     mrs x1, contextidr_el1
-    bl bb_exception
-    restore_frame
-    ldr x0, [sp]
-    msr tpidr_el1, x0
-    ldr x0, [sp, #248]
-    mov sp, x0
-    mrs x0, tpidr_el1
-    eret
+    b save
+
+    from_exception 1
+    from_exception 2
+    from_exception 3
+    /* The other eight are for exceptions from EL0, where nothing runs. */
+    .size bb_vectors, . - bb_vectors
 
     /* bool bb_arch_probe_read32(uintptr_t address, uint32_t *value): exception.c goes on at
      * bb_probe_failed when the load faults. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Goes wrong in the way that the parameter `fault=NAME` names, so that boot tests can look at the
- * message. Without a name it lists them. Returns only from `probe` and `exit`.
+ * message. Without a name it lists them. Returns only from probes and `exit`.
  */
 #include <string.h>
 
@@ -128,17 +128,40 @@ static void probe(void)
              good ? "read" : "faulted");
 }
 
+/* In an interrupt too, whose registers and stack are then as before. */
+static void (*usual_handler)(void);
+
+static void probe_once(void)
+{
+    probe();
+    bb_hooks.interrupt = usual_handler;
+}
+
+static void probe_interrupt(void)
+{
+    usual_handler = bb_hooks.interrupt;
+    wait_with(probe_once);
+}
+
 static const struct {
     const char *name;
     void (*run)(void);
 } faults[] = {
-    {"null", null},           {"read", read},
-    {"write", write},         {"code", code},
-    {"jump", jump},           {"stack", stack},
-    {"undefined", undefined}, {"panic", panic},
-    {"assertion", assertion}, {"probe", probe},
-    {"interrupt", interrupt}, {"interrupt_stack", interrupt_stack},
-    {"twice", twice},         {"probe_write", probe_write},
+    {"null", null},
+    {"read", read},
+    {"write", write},
+    {"code", code},
+    {"jump", jump},
+    {"stack", stack},
+    {"undefined", undefined},
+    {"panic", panic},
+    {"assertion", assertion},
+    {"probe", probe},
+    {"interrupt", interrupt},
+    {"interrupt_stack", interrupt_stack},
+    {"twice", twice},
+    {"probe_write", probe_write},
+    {"probe_interrupt", probe_interrupt},
 };
 
 int bb_main(void)
