@@ -140,16 +140,21 @@ static int switch_domain(const struct bb_power_domain_input *input, bool on)
     return ops->set(input->domain, input->id, on);
 }
 
-static void release(struct bb_resource *resource)
+void bb_power_domain_drop(struct bb_power_domain_input *input)
 {
-    struct bb_power_domain_input *input =
-        bb_container_of(resource, struct bb_power_domain_input, resource);
+    if (!input->domain)
+        return;
     struct bb_power_domain_input **place = &input->domain->held;
     while (*place != input)
         place = &(*place)->next;
     *place = input->next;
     (void)switch_domain(input, false);
     input->domain = NULL;
+}
+
+static void release(struct bb_resource *resource)
+{
+    bb_power_domain_drop(bb_container_of(resource, struct bb_power_domain_input, resource));
 }
 
 int bb_power_domain_get(struct bb_device *device, size_t index, struct bb_power_domain_input *input)

@@ -540,12 +540,12 @@ static void dwc2_remove(struct bb_device *device)
 {
     struct dwc2 *chip = bb_container_of(device, struct dwc2, device);
     if (chip->broken)
-        return; /* it does not answer */
+        return; /* it is switched off */
     put(chip, GAHBCFG, chip->burst | AHB_DMA);
     put(chip, GINTMSK, 0);
-    (void)stop_channels(chip);
-    change_port(chip, 0, PORT_POWER | PORT_RESET);
-    put(chip, GAHBCFG, 0);
+    if (stop_channels(chip))
+        (void)reset_core(chip);
+    switch_off(chip);
 }
 
 const struct bb_usb_host_ops bb_ops_usb_host_dwc2 = {

@@ -8,13 +8,12 @@
 enum { FIFO_WORDS = 1024, FIFO_LEAST = 64 };
 enum { FORCE_TRIES = 4 }; /* of 10 ms: the mode is what was forced after 25 */
 
+/* A bus that is not idle by then is one that only the reset can free. */
 static inline int reset_core(struct dwc2 *chip)
 {
-    int error = bb_read32_until(&chip->regs, GRSTCTL, RESET_IDLE, RESET_IDLE, 10 * BB_MSEC);
-    if (error)
-        return error;
+    (void)bb_read32_until(&chip->regs, GRSTCTL, RESET_IDLE, RESET_IDLE, 10 * BB_MSEC);
     put(chip, GRSTCTL, RESET_CORE);
-    error = bb_read32_until(&chip->regs, GRSTCTL, RESET_CORE, 0, 10 * BB_MSEC);
+    int error = bb_read32_until(&chip->regs, GRSTCTL, RESET_CORE, 0, 10 * BB_MSEC);
     if (!error)
         error = bb_read32_until(&chip->regs, GRSTCTL, RESET_IDLE, RESET_IDLE, 10 * BB_MSEC);
     bb_delay(100 * BB_USEC); /* three clocks of the PHY, at least */
@@ -95,7 +94,10 @@ static inline int stop_channels(struct dwc2 *chip)
         if (character & CHAR_ENABLE) {
             put(chip, HCCHAR + step, character | CHAR_DISABLE);
             int late = bb_read32_until(&chip->regs, HCCHAR + step, CHAR_ENABLE, 0, 10 * BB_MSEC);
-            error = late ? late : error;
+            if (late) {
+                error = late;
+                continue;
+            }
         }
         put(chip, HCINT + step, EVENTS);
         put(chip, HCSPLT + step, 0);
@@ -130,6 +132,16 @@ static inline int read_hardware(struct dwc2 *chip)
     return 0;
 }
 
+/* Nothing of it reaches memory from here on, whatever its channels and its reset do: DMA ends with
+ * the packet under way. */
+static inline void switch_off(struct dwc2 *chip)
+{
+    put(chip, GAHBCFG, 0);
+    put(chip, HPRT, 0);
+    bb_delay(125 * BB_USEC);
+    bb_power_domain_drop(&chip->power);
+}
+
 static inline int set_up(struct dwc2 *chip)
 {
     put(chip, GAHBCFG, chip->burst | AHB_DMA);
@@ -142,8 +154,10 @@ static inline int set_up(struct dwc2 *chip)
         step = "FIFO sizes", error = size_fifos(chip);
     if (!error)
         step = "disable of channels", error = stop_channels(chip);
-    if (error)
+    if (error) {
+        switch_off(chip);
         return bb_fail(&chip->device, step, error);
+    }
     put(chip, HAINTMSK, (1u << chip->channel_count) - 1);
     put(chip, GINTSTS, ~0u);
     put(chip, GAHBCFG, chip->burst | AHB_DMA);

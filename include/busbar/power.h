@@ -49,5 +49,8 @@ struct bb_power_domain_input {
 };
 int bb_power_domain_get(struct bb_device *device, size_t index,
                         struct bb_power_domain_input *input);
+/* Gives it up before its device goes, as when the hardware behind it must be stopped. Off unless
+ * another device holds it; nothing is done where it is not held. Thread context. */
+void bb_power_domain_drop(struct bb_power_domain_input *input);
 
 #endif

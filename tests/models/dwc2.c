@@ -49,6 +49,8 @@ enum { PRT_CHANGES = DWC2_PRTCONNDET | DWC2_PRTENCHNG | DWC2_PRTOVRCURRCHNG };
 
 #define CORE_RESET_NS (50 * BB_USEC)
 #define IDLE_NS (5 * BB_USEC)
+#define BUSY_NS (9 * BB_MSEC)   /* a bus that has not been idle for so long is stuck */
+#define BURST_NS (10 * BB_USEC) /* the packet under way, when DMA is switched off */
 #define FLUSH_NS (2 * BB_USEC)
 #define ENABLE_NS (20 * BB_USEC)
 #define FORCE_NS (25 * BB_MSEC) /* RM0090: after FHMOD at least 25 ms */
@@ -290,13 +292,33 @@ void model_dwc2_over_current(struct model_dwc2 *dwc2, bool on)
 
 /* ---- The core ---- */
 
+bool model_dwc2_has_power(const struct model_dwc2 *dwc2)
+{
+    return !dwc2->power || *dwc2->power;
+}
+
+static bool is_stuck_in_reset(const struct model_dwc2 *dwc2)
+{
+    return dwc2->reset_ends == UINT64_MAX;
+}
+
+/* Any time will do (RM0090, CSRST), but who has not seen AHBIDLE must have waited for it. */
 static void core_reset(struct model_dwc2 *dwc2)
 {
     struct model *model = &dwc2->model;
     uint32_t kept = dwc2->gusbcfg & PHY_BITS;
 
-    model_require(model, dwc2->idle_seen, "a reset of the core without a look at AHBIDLE");
+    model_require(
+        model, dwc2->idle_seen || (dwc2->busy_since && world_now() >= dwc2->busy_since + BUSY_NS),
+        "a reset of the core without a look at AHBIDLE");
+    dwc2->busy_since = 0;
+    dwc2->core_resets++;
+    if (dwc2->never_idle) {
+        dwc2->reset_ends = UINT64_MAX;
+        return;
+    }
     model_dwc2_channels_reset(dwc2);
+    dwc2->dma_until = 0;
     if (dwc2->socket.powered)
         usb_socket_power(&dwc2->socket, false);
     dwc2->socket.resetting = false;
@@ -308,7 +330,6 @@ static void core_reset(struct model_dwc2 *dwc2)
     dwc2->hptxfsiz = RESET_FIFO << 16 | 2 * RESET_FIFO;
     dwc2->fifo_dirty = true;
     dwc2->phy_dirty = dwc2->idle_seen = false;
-    dwc2->core_resets++;
     dwc2->reset_ends = dwc2->never_resets ? UINT64_MAX : world_now() + CORE_RESET_NS;
     dwc2->idle_at = dwc2->never_resets ? UINT64_MAX : dwc2->reset_ends + IDLE_NS;
 }
@@ -321,8 +342,12 @@ static uint32_t read_reset(struct model_dwc2 *dwc2)
                      (now < dwc2->tx_flush_ends ? (uint32_t)TXFFLSH : 0);
 
     /* A channel that hangs on the bus leaves the AHB idle. */
-    if (now < dwc2->idle_at || (!model_dwc2_is_idle(dwc2) && !dwc2->never_halts))
+    if (dwc2->never_idle || now < dwc2->idle_at ||
+        (!model_dwc2_is_idle(dwc2) && !dwc2->never_halts)) {
+        dwc2->busy_since = dwc2->busy_since ? dwc2->busy_since : now;
         return value;
+    }
+    dwc2->busy_since = 0;
     dwc2->idle_seen = true;
     return value | AHBIDLE;
 }
@@ -377,13 +402,29 @@ static void write_fifo(struct model_dwc2 *dwc2, uint32_t *field, uint32_t value)
 
 /* ---- Registers ---- */
 
-/* While the core resets itself only GRSTCTL is there; without power nothing is. */
-static void check_access(struct model_dwc2 *dwc2, uint32_t offset)
+/* DMA goes on to the end of what the core has begun. */
+static void write_bus_config(struct model_dwc2 *dwc2, uint32_t value)
+{
+    model_require(&dwc2->model,
+                  value & DMAEN || model_dwc2_is_idle(dwc2) || is_stuck_in_reset(dwc2),
+                  "DMA is switched off while channels run");
+    if (value & DMAEN)
+        dwc2->dma_until = UINT64_MAX;
+    else if (dwc2->dma_until == UINT64_MAX)
+        dwc2->dma_until = world_now() + BURST_NS;
+    dwc2->gahbcfg = value;
+}
+
+/* While the core resets itself only GRSTCTL is there, and for one that does not get to the end of
+ * that what `stops` it; without power nothing is. */
+static void check_access(struct model_dwc2 *dwc2, uint32_t offset, bool stops)
 {
     struct model *model = &dwc2->model;
 
-    model_require(model, !dwc2->power || *dwc2->power, "register %#x without power", offset);
-    model_require(model, offset == GRSTCTL || world_now() >= dwc2->reset_ends,
+    model_require(model, model_dwc2_has_power(dwc2), "register %#x without power", offset);
+    model_require(model,
+                  offset == GRSTCTL || world_now() >= dwc2->reset_ends ||
+                      (stops && is_stuck_in_reset(dwc2)),
                   "register %#x while the core resets", offset);
     model_require(model, offset < HCFG || offset >= PCGCCTL || is_host(dwc2),
                   "host register %#x while the core is a device (25 ms after FORCE)", offset);
@@ -396,7 +437,7 @@ static uint32_t dwc2_read(struct model *model, uint32_t offset, unsigned width)
     static const uint32_t hardware[] = {0, 0x228ddd50, 0x0ff000e8, 0x1ff00020};
 
     (void)width;
-    check_access(dwc2, offset);
+    check_access(dwc2, offset, false);
     switch (offset) {
     case GOTGCTL:
         return dwc2->gotgctl | (dwc2->b_device ? 1u << 16 : 0) | 1u << 18;
@@ -454,7 +495,7 @@ static void dwc2_write(struct model *model, uint32_t offset, unsigned width, uin
     struct model_dwc2 *dwc2 = dwc2_of(model);
 
     (void)width;
-    check_access(dwc2, offset);
+    check_access(dwc2, offset, !value && (offset == GAHBCFG || offset == HPRT));
     model_require(model, offset != GRSTCTL || world_now() >= dwc2->reset_ends,
                   "GRSTCTL is written while the core resets");
     switch (offset) {
@@ -466,9 +507,7 @@ static void dwc2_write(struct model *model, uint32_t offset, unsigned width, uin
     case PCGCCTL:
         break;
     case GAHBCFG:
-        model_require(model, value & DMAEN || model_dwc2_is_idle(dwc2),
-                      "DMA is switched off while channels run");
-        dwc2->gahbcfg = value;
+        write_bus_config(dwc2, value);
         break;
     case GUSBCFG:
         write_usb_config(dwc2, value);

@@ -57,6 +57,7 @@ struct model_dwc2 {
     /* At any time. */
     bool out_nak_halts;    /* as older cores: NAK and NYET of an OUT halt the channel */
     bool never_resets;     /* the core's own reset does not end */
+    bool never_idle;       /* its bus is never idle; so a reset does not end, and changes nothing */
     bool never_halts;      /* a channel that is to be disabled stays enabled */
     uint64_t disable_time; /* ns, of a channel */
     uint32_t overrun_at;   /* the n-th periodic transaction from now does not fit its frame */
@@ -75,6 +76,8 @@ struct model_dwc2 {
     uint8_t *cpu, *memory, *synced;
     size_t memory_size;
     uint64_t reset_ends, idle_at, rx_flush_ends, tx_flush_ends, forced_at, enabled_at;
+    uint64_t busy_since;  /* as software has seen it: GRSTCTL was read without AHBIDLE */
+    uint64_t dma_until;   /* UINT64_MAX while DMA is on */
     uint64_t frames_from; /* world time at which frame 0 began */
     uint64_t sof_cleared;
     uint64_t bus_free_at;
@@ -118,5 +121,6 @@ void model_dwc2_channel_write(struct model_dwc2 *dwc2, unsigned number, uint32_t
 /* All channels at once, by a reset of the core. */
 void model_dwc2_channels_reset(struct model_dwc2 *dwc2);
 bool model_dwc2_is_idle(const struct model_dwc2 *dwc2); /* no channel is enabled */
+bool model_dwc2_has_power(const struct model_dwc2 *dwc2);
 
 #endif

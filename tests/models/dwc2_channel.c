@@ -301,10 +301,24 @@ static void transact(struct model_dwc2 *dwc2, unsigned number)
 
 /* ---- The schedule ---- */
 
+static bool has_memory(const struct model_dwc2 *dwc2)
+{
+    return model_dwc2_has_power(dwc2) && world_now() < dwc2->dma_until;
+}
+
+/* Channels that run have it no longer, and stand still. */
+static void lose_memory(struct model_dwc2 *dwc2)
+{
+    if (!model_dwc2_has_power(dwc2))
+        model_dwc2_channels_reset(dwc2);
+    for (unsigned i = 0; i < DWC2_CHANNELS; i++)
+        model_dwc2_give_memory_back(dwc2, i);
+}
+
 static bool is_due(const struct model_dwc2 *dwc2, const struct model_dwc2_channel *channel)
 {
-    return channel->enabled && model_dwc2_runs(dwc2) && !dwc2->socket.suspended &&
-           channel->ready_at <= world_now();
+    return channel->enabled && has_memory(dwc2) && model_dwc2_runs(dwc2) &&
+           !dwc2->socket.suspended && channel->ready_at <= world_now();
 }
 
 static void finish_disabling(struct model_dwc2 *dwc2)
@@ -321,6 +335,8 @@ static void serve(void *context)
 {
     struct model_dwc2 *dwc2 = context;
 
+    if (!has_memory(dwc2))
+        lose_memory(dwc2);
     finish_disabling(dwc2);
     for (unsigned i = 0; i < DWC2_CHANNELS; i++)
         if (is_periodic(&dwc2->channels[i]) && is_due(dwc2, &dwc2->channels[i]))
@@ -343,7 +359,7 @@ static uint64_t due_of(const struct model_dwc2 *dwc2, const struct model_dwc2_ch
 
     if (channel->disabling && !dwc2->never_halts)
         due = channel->disabled_at;
-    if (!channel->enabled || !dwc2->socket.enabled || dwc2->socket.suspended)
+    if (!channel->enabled || !has_memory(dwc2) || !dwc2->socket.enabled || dwc2->socket.suspended)
         return due;
     uint64_t at = channel->ready_at > dwc2->enabled_at ? channel->ready_at : dwc2->enabled_at;
     if (!is_periodic(channel) && at < dwc2->bus_free_at)
@@ -363,6 +379,10 @@ void model_dwc2_schedule(struct model_dwc2 *dwc2)
         uint64_t next = now - now % DWC2_MICROFRAME + DWC2_MICROFRAME;
         due = next < due ? next : due;
     }
+    if (!has_memory(dwc2))
+        lose_memory(dwc2);
+    else if (dwc2->dma_until < due)
+        due = dwc2->dma_until;
     dwc2->service.run = serve;
     dwc2->service.context = dwc2;
     if (due == UINT64_MAX)
