@@ -108,6 +108,73 @@ static void test_three_errors(void **state)
     still_works();
 }
 
+/* Errors with NAKs in between are no errors in a row: however many, they end nothing. Behind a hub
+ * it is the host that does not hear a complete split. */
+static void endures(struct bb_usb_endpoint *endpoint, uint32_t length, bool mute)
+{
+    struct user *user = users[0];
+    uint64_t pause = 2 * endpoint->interval * BB_USEC + 3 * BB_MSEC;
+    loops[0].room = 0;
+    loops[0].silent = true;
+    assert_int_equal(submit(user, endpoint, user->there, length), 0);
+    for (unsigned i = 0; i < 6; i++) {
+        uint64_t applied = loops[0].usb.applied;
+        bb_sleep(pause);
+        if (mute) {
+            pi.dwc2.mute_at = pi.dwc2.mutes = 1;
+            pi.dwc2.mute_token = i % 2;
+        } else {
+            usb_fault(&loops[0].usb, endpoint->address, 1, 1, USB_FAULT_SILENT);
+        }
+        bb_sleep(pause);
+        assert_int_equal(pi.dwc2.mutes, 0);
+        assert_int_equal(loops[0].usb.applied - applied, !mute);
+        memset(loops[0].usb.faults, 0, sizeof(loops[0].usb.faults));
+        assert_int_equal(user->transfer.status, -EINPROGRESS);
+    }
+    loops[0].room = MODEL_LOOP_PACKETS;
+    loops[0].silent = false;
+    loops[0].news = endpoint == user->news;
+    assert_int_equal(bb_wait(is_done, &user->transfer, BB_SEC), 0);
+    assert_int_equal(user->transfer.status, 0);
+}
+
+static void errors_apart(enum bb_usb_speed speed, bool behind_a_hub, bool old)
+{
+    begin(speed, behind_a_hub);
+    pi.dwc2.out_nak_halts = old;
+    endures(users[0]->news, 4, false);
+    if (behind_a_hub)
+        endures(users[0]->news, 4, true);
+    endures(users[0]->out, 64, behind_a_hub);
+    endures(users[0]->in, 64, behind_a_hub);
+    still_works();
+}
+
+static void test_errors_apart(void **state)
+{
+    (void)state;
+    errors_apart(BB_USB_HIGH, false, false);
+}
+
+static void test_errors_apart_on_an_old_core(void **state)
+{
+    (void)state;
+    errors_apart(BB_USB_HIGH, false, true);
+}
+
+static void test_errors_apart_at_full_speed(void **state)
+{
+    (void)state;
+    errors_apart(BB_USB_FULL, false, false);
+}
+
+static void test_errors_apart_through_splits(void **state)
+{
+    (void)state;
+    errors_apart(BB_USB_FULL, true, false);
+}
+
 static void test_babble(void **state)
 {
     (void)state;
@@ -354,6 +421,10 @@ int main(void)
         cmocka_unit_test(test_two_errors_at_full_speed),
         cmocka_unit_test(test_two_errors_through_splits),
         cmocka_unit_test(test_three_errors),
+        cmocka_unit_test(test_errors_apart),
+        cmocka_unit_test(test_errors_apart_on_an_old_core),
+        cmocka_unit_test(test_errors_apart_at_full_speed),
+        cmocka_unit_test(test_errors_apart_through_splits),
         cmocka_unit_test(test_babble),
         cmocka_unit_test(test_more_than_asked),
         cmocka_unit_test(test_overruns),
