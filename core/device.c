@@ -170,6 +170,9 @@ static bool is_needed(const struct bb_device *device)
     bb_for_each_device (other) {
         if (other->node->parent == device->node)
             return true;
+        for (const struct bb_node *at = other->node; at && other->calls; at = at->parent)
+            if (at == device->node)
+                return true; /* its driver, or one below, is at work */
         for (uint16_t i = 0; i < other->need_count; i++)
             if (other->needs[i] == device)
                 return true;
@@ -181,7 +184,7 @@ int bb_device_remove(struct bb_device *device)
 {
     if (device->removed)
         return -ENODEV;
-    if (device->calls || is_needed(device))
+    if (is_needed(device))
         return -EBUSY;
 #ifndef BB_DEBUG
     if (device->handles && !device->driver->hotplug)

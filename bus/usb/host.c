@@ -54,12 +54,11 @@ static const struct bb_usb_host_ops removed = {
 
 static bool run_once(struct bb_usb_host *host, uint64_t now)
 {
-    bool ran = false;
+    bool ran = bb_usb_end_waiting(host);
     if (host->root_changed) {
         host->root_changed = false;
         bb_usb_hub_changed(&host->root, 0);
     }
-    bb_usb_end_waiting(host);
     for (struct bb_usb_device *at = host->devices; at; at = at->next)
         ran |= bb_usb_enumerate_step(bb_usb_of(at), now);
     for (struct bb_usb_hub *hub = host->hubs; hub; hub = hub->next)
@@ -84,6 +83,8 @@ static void run(struct bb_work *work)
 {
     struct bb_usb_host *host = bb_container_of(work, struct bb_usb_host, work);
     unsigned rounds = 0;
+    if (!host->started)
+        return;
     if (bb_slots_collect(&host->slots))
         bb_usb_ports_feed(host);
     while (rounds < ROUNDS && run_once(host, bb_time()))
@@ -190,7 +191,8 @@ static bool is_empty(void *context)
     return !host->devices;
 }
 
-/* The driver still works: what is below it goes in good order. */
+/* The driver still works: what is below it goes in good order. What the controller does not give
+ * back ends after the driver's remove(), when the hardware is quiet. */
 static void stop(struct bb_usb_host *host)
 {
     if (!host->started || host->stopping)
@@ -199,17 +201,18 @@ static void stop(struct bb_usb_host *host)
     bb_usb_hub_end(&host->root);
     if (bb_wait(is_empty, host, STOP_MS * BB_MSEC) < 0)
         bb_print(BB_ERROR, "%s: something below does not let go", host->face.device->name);
-    bb_usb_abandon(host);
 }
 
 static void release(struct bb_resource *resource)
 {
     struct bb_usb_host *host = bb_container_of(resource, struct bb_usb_host, resource);
+    host->started = false;
+    bb_usb_abandon(host);
+    bb_usb_bind_work(&host->binding); /* what waited for that goes now */
     bb_work_cancel(&host->work);
     bb_work_cancel(&host->binding);
     bb_timer_event_cancel(&host->ports_due);
     bb_timer_event_cancel(&host->deadlines);
-    host->started = false;
 }
 
 int bb_usb_host_start(struct bb_usb_host *host)

@@ -12,6 +12,7 @@ static void release(struct bb_resource *resource)
 {
     struct bb_usb_interface *interface =
         bb_container_of(resource, struct bb_usb_interface, resource);
+    interface->closing = true;
     for (unsigned i = 0; i < interface->endpoint_count; i++) {
         struct bb_usb_endpoint *endpoint = &interface->endpoints[i];
         while (endpoint->first) {
@@ -40,8 +41,10 @@ static int claim(struct bb_device *device, int number, struct bb_usb_interface *
         if (interface->owner)
             return bb_fail(device, "interface", -EBUSY);
         int error = bb_acquire(device, &interface->resource, "interface", release);
-        if (!error)
+        if (!error) {
             interface->owner = device;
+            interface->closing = false;
+        }
         return error;
     }
     return bb_fail(device, "interface", -ENODEV);

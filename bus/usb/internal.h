@@ -84,10 +84,11 @@ static inline struct bb_usb_port *bb_usb_port_of(const struct bb_usb_device *dev
 void bb_usb_request(struct bb_usb_device *device, struct bb_usb_request *request);
 /* Ends whatever is in flight on a device. */
 void bb_usb_end_all(struct bb_usb_device *device, int status);
-/* Ends those that were cancelled while they waited for their endpoint. */
-void bb_usb_end_waiting(struct bb_usb_host *host);
+/* Ends one that the controller does not have: cancelled while it waited for its endpoint, or
+ * refused when its turn came. False: there is none. */
+bool bb_usb_end_waiting(struct bb_usb_host *host);
 void bb_usb_deadlines(struct bb_timer_event *event);
-/* Ends what the controller still has, when it is not asked any more. */
+/* Ends what the controller still had when its driver was removed: it is quiet now. */
 void bb_usb_abandon(struct bb_usb_host *host);
 /* What went wrong with a transfer, for a person. */
 const char *bb_usb_status_name(int status);

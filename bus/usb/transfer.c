@@ -72,6 +72,7 @@ static void take_out(struct bb_usb_transfer *transfer)
     if (transfer->next_of_all)
         transfer->next_of_all->previous_of_all = transfer->previous_of_all;
     bb_usb_of(endpoint->device)->in_flight--;
+    transfer->started = false;
 }
 
 static void count(struct bb_usb_host_stats *stats, const struct bb_usb_transfer *transfer)
@@ -100,27 +101,24 @@ static void call_done(struct bb_usb_transfer *transfer)
     bb_device_leave(previous);
 }
 
-static void finish(struct bb_usb_transfer *transfer, int status);
-
 static int start(struct bb_usb_host *host, struct bb_usb_transfer *transfer)
 {
-    transfer->started = true;
-    return ops_of(host)->submit(host, transfer);
+    int error = ops_of(host)->submit(host, transfer);
+    transfer->started = !error;
+    return error;
 }
 
-/* Gives the controller what stands first in the endpoint's queue; done() of one that it refuses may
- * have given it one already. */
+/* Gives the controller what stands first in the endpoint's queue. One that it refuses ends from the
+ * engine: its done() may submit, and so on for ever. */
 static void start_next(struct bb_usb_endpoint *endpoint)
 {
     struct bb_usb_host *host = endpoint->device->host;
-    while (endpoint->first && !endpoint->first->started && !endpoint->halted && !endpoint->held) {
-        struct bb_usb_transfer *transfer = endpoint->first;
-        int error = transfer->cancelled ? transfer->cancelled : start(host, transfer);
-        if (!error)
-            return;
-        take_out(transfer);
-        finish(transfer, error);
-    }
+    struct bb_usb_transfer *first = endpoint->first;
+    if (!first || first->started || first->cancelled || endpoint->halted || endpoint->held)
+        return;
+    first->cancelled = start(host, first);
+    if (first->cancelled)
+        bb_usb_wake(host);
 }
 
 void bb_usb_release_endpoint(struct bb_usb_endpoint *endpoint)
@@ -147,7 +145,9 @@ static void finish(struct bb_usb_transfer *transfer, int status)
 void bb_usb_complete(struct bb_usb_transfer *transfer, int status)
 {
     struct bb_usb_endpoint *endpoint = transfer->endpoint;
-    BB_ASSERT(transfer->status == -EINPROGRESS && endpoint->first == transfer);
+    if (transfer->status != -EINPROGRESS)
+        return; /* abandoned */
+    BB_ASSERT(endpoint->first == transfer);
     BB_ASSERT(transfer->actual <= transfer->length || status);
     take_out(transfer);
     if (status && status != -EPIPE)
@@ -199,17 +199,17 @@ void bb_usb_deadlines(struct bb_timer_event *event)
     watch(host, next);
 }
 
-void bb_usb_end_waiting(struct bb_usb_host *host)
+bool bb_usb_end_waiting(struct bb_usb_host *host)
 {
-    for (struct bb_usb_transfer *at = host->in_flight; at;) {
-        if (!at->cancelled || at->started) {
-            at = at->next_of_all;
-            continue;
-        }
-        take_out(at);
-        finish(at, at->cancelled);
-        at = host->in_flight; /* done() may have changed anything */
-    }
+    struct bb_usb_transfer *at = host->in_flight;
+    while (at && (!at->cancelled || at->started))
+        at = at->next_of_all;
+    if (!at)
+        return false;
+    take_out(at);
+    start_next(at->endpoint);
+    finish(at, at->cancelled);
+    return true;
 }
 
 void bb_usb_end_all(struct bb_usb_device *device, int status)
@@ -241,7 +241,7 @@ static int refuse(const struct bb_usb_transfer *transfer)
         return -EINVAL;
     if (endpoint->type == BB_USB_CONTROL && transfer->setup.length != transfer->length)
         return -EINVAL;
-    if (endpoint->device->gone)
+    if (endpoint->device->gone || (endpoint->interface && endpoint->interface->closing))
         return -ENODEV;
     if (transfer->status == -EINPROGRESS)
         return -EBUSY;
@@ -285,14 +285,20 @@ static bool has_ended(void *context)
     return transfer->status != -EINPROGRESS;
 }
 
+/* It has been cancelled, or has a deadline. */
+static void wait_for_end(struct bb_usb_transfer *transfer, uint64_t most)
+{
+    if (bb_wait(has_ended, transfer, most + STUCK_MS * BB_MSEC) < 0)
+        bb_print(BB_ERROR, "%s: does not give a transfer back",
+                 transfer->endpoint->device->host->face.device->name);
+}
+
 void bb_usb_cancel_wait(struct bb_usb_transfer *transfer)
 {
     if (transfer->status != -EINPROGRESS)
         return;
     bb_usb_cancel(transfer);
-    if (bb_wait(has_ended, transfer, STUCK_MS * BB_MSEC) < 0)
-        bb_print(BB_ERROR, "%s: does not give a transfer back",
-                 transfer->endpoint->device->host->face.device->name);
+    wait_for_end(transfer, 0);
 }
 
 void bb_usb_tell_nobody(struct bb_usb_transfer *transfer)
@@ -306,8 +312,7 @@ int bb_usb_run(struct bb_usb_transfer *transfer)
     int error = transfer->timeout == BB_FOREVER ? -EINVAL : bb_usb_submit(transfer);
     if (error)
         return error;
-    if (bb_wait(has_ended, transfer, transfer->timeout + STUCK_MS * BB_MSEC) < 0)
-        bb_usb_cancel_wait(transfer);
+    wait_for_end(transfer, transfer->timeout);
     return transfer->status;
 }
 

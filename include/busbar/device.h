@@ -224,9 +224,9 @@ struct bb_device *bb_device_first(void);
 struct bb_device *bb_device_current(void);
 /* Takes the device out: its faces answer -ENODEV from now on, its remove() quiesces, then
  * everything it held is released, and its queued work and timers are cancelled. -EBUSY while a
- * callback of it runs, another device needs it, or a device on its node's children runs; in
- * release builds also while somebody holds a face of a driver that is not hot-pluggable, since
- * calls may be bound straight to the driver there. Thread context. */
+ * callback of it or of a device below it runs, another device needs it, or a device on its node's
+ * children runs; in release builds also while somebody holds a face of a driver that is not
+ * hot-pluggable, since calls may be bound straight to the driver there. Thread context. */
 int bb_device_remove(struct bb_device *device);
 
 /* ---- For drivers and subsystems ---- */

@@ -150,6 +150,7 @@ struct bb_usb_interface {
     uint8_t alternate;                 /* the current setting */
     uint8_t class, subclass, protocol; /* of that setting */
     uint8_t endpoint_count;
+    bool closing; /* its driver goes: nothing is taken any more */
     /* Its descriptors, all alternate settings: whole ones, bLength and bDescriptorType checked. */
     const uint8_t *descriptors;
     uint16_t descriptors_length;                        /* bytes */
@@ -215,16 +216,18 @@ static inline uint32_t bb_usb_room(const struct bb_usb_endpoint *endpoint, uint3
  * its slot is full. Every driver allocates in probe, and a bounded amount. */
 void *bb_usb_alloc(struct bb_device *device, size_t size);
 /* Hands a transfer over. 0; -EINVAL (direction, length, memory), -EBUSY (it is in flight), -EPIPE
- * (the endpoint is halted), -ENODEV. Transfers of one endpoint run in order. */
+ * (the endpoint is halted), -ENODEV (the device is gone, or the driver's interface is released).
+ * Transfers of one endpoint run in order. */
 int bb_usb_submit(struct bb_usb_transfer *transfer);
 /* Asks for it to end: done() follows soon, with -ECANCELED unless it had ended otherwise. Does
  * nothing for one that is not in flight. */
 void bb_usb_cancel(struct bb_usb_transfer *transfer);
 /* The same, and waits until done() was called. Not from a done(). */
 void bb_usb_cancel_wait(struct bb_usb_transfer *transfer);
-/* Submits and waits; done and context are the bus's meanwhile. Returns its status; -EINPROGRESS:
- * the controller does not give it back, so that it and its memory must stay as they are. `timeout`
- * must not be BB_FOREVER. Not from a done(). */
+/* Submits and waits; done and context are the bus's meanwhile. Returns its status; -EINPROGRESS, a
+ * second after its time: the controller does not give it back, so that it and its memory must stay
+ * as they are (in a driver's state, not on the stack). `timeout` must not be BB_FOREVER. Not from a
+ * done(). */
 int bb_usb_run(struct bb_usb_transfer *transfer);
 
 /* One control request, waited for: at most a second for its end, and its turn among others of the

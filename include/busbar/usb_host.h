@@ -174,7 +174,9 @@ BB_CLASS_FINDERS(usb_host)
 /* ---- For controllers ---- */
 
 /* Powers the root ports and looks at them from bb_poll() on. Released with the device: every device
- * below is gone, every transfer is ended, then the driver's remove() is called. */
+ * below is gone, every transfer is ended, then the driver's remove() is called; what the controller
+ * has not given back in two seconds ends after that: remove() must make sure that nothing is
+ * written to its memory any more, and bb_usb_complete() does nothing for it. */
 int bb_usb_host_start(struct bb_usb_host *host);
 /* A transfer has ended; its `actual` is set. Thread context (from work of the driver's). */
 void bb_usb_complete(struct bb_usb_transfer *transfer, int status);

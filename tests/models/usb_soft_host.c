@@ -503,6 +503,12 @@ static int soft_probe(struct bb_device *device)
 static void soft_remove(struct bb_device *device)
 {
     (void)device;
+    for (struct soft_transfer *soft; soft_host.deaf && (soft = soft_host.transfers);) {
+        soft_host.transfers = soft->next;
+        soft_host.in_flight--;
+        free(soft->shadow);
+        free(soft);
+    }
     require(!soft_host.in_flight, "transfers are in flight when the controller goes",
             soft_host.in_flight);
     for (unsigned i = 0; i < soft_host.ports; i++)
