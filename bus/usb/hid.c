@@ -10,6 +10,7 @@ enum { BOOT = 1 }; /* subclass */
 enum { MOST_FAILURES = 20 };
 
 #define PAUSE (50 * BB_MSEC) /* after a transfer that failed */
+#define QUIET (10 * BB_SEC)  /* of a transfer under way: what failed before is forgotten */
 
 static int request(struct bb_hid *hid, unsigned number, unsigned value, void *data, unsigned length)
 {
@@ -26,47 +27,53 @@ static void fail(struct bb_hid *hid, const char *why, int error)
     bb_input_release_all(hid->input);
 }
 
+static void failed(struct bb_hid *hid, int error)
+{
+    if (hid->stopped || error == -ENODEV || error == -ECANCELED)
+        return;
+    hid->errors++;
+    if (++hid->failures == MOST_FAILURES)
+        fail(hid, "its reports cannot be read", error);
+    else
+        bb_timer_event_at(&hid->again, bb_time() + PAUSE);
+}
+
 static void read_next(struct bb_hid *hid)
 {
     int error = hid->stopped ? -ENODEV : bb_usb_submit(&hid->transfer);
-    if (error && error != -ENODEV)
-        fail(hid, "it cannot be read", error);
+    hid->since = bb_time();
+    if (error)
+        failed(hid, error);
 }
 
 static void received(struct bb_usb_transfer *transfer)
 {
     struct bb_hid *hid = transfer->context;
-    if (hid->stopped || transfer->status == -ENODEV || transfer->status == -ECANCELED)
-        return;
-    if (!transfer->status) {
+    if (!transfer->status || bb_time() - hid->since >= QUIET)
         hid->failures = 0;
-        hid->reports_read++;
-        bb_hid_report(&hid->layout, hid->reports, transfer->actual, hid->input);
-        read_next(hid);
+    if (transfer->status || hid->stopped) {
+        failed(hid, transfer->status);
         return;
     }
-    hid->errors++;
-    if (++hid->failures == MOST_FAILURES)
-        fail(hid, "its reports cannot be read", transfer->status);
-    else if (transfer->status == -EPIPE)
-        bb_work_queue(&hid->repair);
-    else
-        bb_timer_event_at(&hid->again, bb_time() + PAUSE);
+    hid->reports_read++;
+    bb_hid_report(&hid->layout, hid->reports, transfer->actual, hid->input);
+    read_next(hid);
 }
 
 static void run_repair(struct bb_work *work)
 {
     struct bb_hid *hid = bb_container_of(work, struct bb_hid, repair);
-    int error = hid->stopped ? -ENODEV : bb_usb_clear_halt(hid->transfer.endpoint);
-    if (error && error != -ENODEV)
-        fail(hid, "its halt cannot be cleared", error);
-    else if (!error)
+    struct bb_usb_endpoint *endpoint = hid->transfer.endpoint;
+    int error = endpoint->halted && !hid->stopped ? bb_usb_clear_halt(endpoint) : 0;
+    if (error)
+        failed(hid, error);
+    else
         read_next(hid);
 }
 
 static void try_again(struct bb_timer_event *event)
 {
-    read_next(bb_container_of(event, struct bb_hid, again));
+    bb_work_queue(&bb_container_of(event, struct bb_hid, again)->repair);
 }
 
 /* ---- Coming and going ---- */
@@ -142,6 +149,7 @@ int bb_hid_open(struct bb_device *device, struct bb_input *input, const struct b
 int bb_hid_start(struct bb_hid *hid)
 {
     int error = bb_usb_submit(&hid->transfer);
+    hid->since = bb_time();
     return error ? bb_fail(hid->input->face.device, "reports", error) : 0;
 }
 

@@ -90,10 +90,11 @@ struct bb_hid {
     struct bb_input *input;
     struct bb_usb_interface *interface;
     struct bb_usb_transfer transfer;
-    struct bb_work repair;       /* clears a halt */
+    struct bb_work repair;       /* clears a halt, and reads on */
     struct bb_timer_event again; /* after an error */
     struct bb_hid_layout layout;
     uint8_t *reports;
+    uint64_t since;    /* that the transfer is under way */
     uint16_t failures; /* in a row */
     bool boot;         /* speaks the boot protocol */
     bool stopped;

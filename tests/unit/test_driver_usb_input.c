@@ -272,6 +272,57 @@ static void test_silent_for_ever(void **state)
     given_up(USB_FAULT_SILENT);
 }
 
+/* What clears a halt is lost, in three ways: it is asked again. */
+static void test_repair_fails(void **state)
+{
+    static const enum usb_fault_kind kinds[] = {USB_FAULT_STALL, USB_FAULT_SILENT, USB_FAULT_NAK};
+    (void)state;
+    struct bb_input *keyboard = prepare(model_usb_keyboard_init, keyboard_driver, NULL);
+    for (unsigned i = 0; i < BB_ARRAY_SIZE(kinds); i++) {
+        usb_fault(&device.usb, 0x81, 1, 1, USB_FAULT_STALL);
+        usb_fault(&device.usb, USB_CONTROL_PIPE, 2, USB_FOR_EVER, kinds[i]);
+        model_usb_keys(&device, 0, "\x04", 1);
+        bb_sleep(500 * BB_MSEC);
+        assert_true(device.usb.applied);
+        assert_false(bb_input_is_down(keyboard, 4));
+        memset(device.usb.faults, 0, sizeof device.usb.faults);
+        bb_sleep(1500 * BB_MSEC); /* one that is under way may have to time out */
+        assert_true(bb_input_is_down(keyboard, 4));
+        model_usb_keys(&device, 0, "", 0);
+        settle();
+        assert_false(bb_input_is_down(keyboard, 4));
+    }
+}
+
+static void test_repair_fails_for_ever(void **state)
+{
+    (void)state;
+    (void)prepare(model_usb_keyboard_init, keyboard_driver, NULL);
+    usb_fault(&device.usb, 0x81, 1, 1, USB_FAULT_STALL);
+    usb_fault(&device.usb, USB_CONTROL_PIPE, 2, USB_FOR_EVER, USB_FAULT_NAK);
+    model_usb_keys(&device, 0, "\x04", 1);
+    bb_sleep(BB_SEC + 400 * BB_MSEC); /* the first times out */
+    assert_int_equal(logged("its reports cannot be read"), 0);
+    bb_sleep(4 * BB_SEC); /* to the others it does not answer */
+    assert_int_equal(logged("its reports cannot be read"), 1);
+}
+
+/* An error now and then, while nobody presses a key, ends nothing. */
+static void test_stray_errors(void **state)
+{
+    (void)state;
+    struct bb_input *keyboard = prepare(model_usb_keyboard_init, keyboard_driver, NULL);
+    for (unsigned i = 0; i < 50; i++) {
+        memset(device.usb.faults, 0, sizeof device.usb.faults);
+        usb_fault(&device.usb, 0x81, 1, 3, USB_FAULT_SILENT);
+        bb_sleep(15 * BB_SEC);
+    }
+    memset(device.usb.faults, 0, sizeof device.usb.faults);
+    model_usb_keys(&device, 0, "\x04", 1);
+    settle();
+    assert_true(bb_input_is_down(keyboard, 4));
+}
+
 static int run_script(void *context)
 {
     const struct usb_script *script = context;
@@ -477,6 +528,9 @@ int main(void)
         cmocka_unit_test(test_short_report),
         cmocka_unit_test(test_unplug_with_keys_down),
         cmocka_unit_test(test_halt_and_errors),
+        cmocka_unit_test(test_repair_fails),
+        cmocka_unit_test(test_repair_fails_for_ever),
+        cmocka_unit_test(test_stray_errors),
         cmocka_unit_test(test_stalls_for_ever),
         cmocka_unit_test(test_silent_for_ever),
         cmocka_unit_test(test_unplug_at_each),
