@@ -191,11 +191,12 @@ static void forget_part(const struct bb_usb_net *usb, struct bb_usb_net_slot *sl
 {
     slot->have = 0;
     if (slot->memory)
-        slot->transfer.length = usb->format->missing ? usb->in->packet : usb->format->room;
+        slot->transfer.length =
+            usb->format->missing ? bb_usb_room(usb->in, BB_USB_ALIGNMENT) : usb->format->room;
 }
 
 /* A transfer that may bring several frames, or a part of one. When nobody ends it, it would wait
- * for ever: so the first packet is asked for alone, and says how many follow. */
+ * for ever: so its beginning is asked for alone, and says how much follows. */
 static void received_message(struct bb_usb_net *usb, struct bb_usb_net_slot *slot)
 {
     const struct bb_usb_net_format *format = usb->format;

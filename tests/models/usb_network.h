@@ -82,6 +82,7 @@ struct model_rndis {
     unsigned gather;     /* messages in one transfer, at most; 0: 1 */
     bool endless;        /* no empty packet after a full one, as QEMU has it */
     uint32_t pad;        /* bytes behind each message, in its length */
+    uint8_t packet;      /* of its bulk endpoints; 0: 64. Before it is made */
     uint32_t most;       /* transfer size that it tells; 0: 1580 */
     uint32_t frame_size; /* that it tells; 0: 1500 */
     uint8_t mac[6];      /* zeros: one that is right */

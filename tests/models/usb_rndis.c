@@ -271,6 +271,7 @@ static void unhalted(struct usb_model *device, unsigned endpoint)
 
 void model_rndis_make(struct model_rndis *rndis)
 {
+    unsigned packet = rndis->packet ? rndis->packet : 64;
     const uint8_t bytes[] = {
         USB_CONFIGURATION(sizeof rndis->configuration, 2, 1, 50),
         USB_INTERFACE(0, 0, 1, 2, 2, 0xff),
@@ -293,8 +294,8 @@ void model_rndis_make(struct model_rndis *rndis)
         0,
         0,
         0,
-        USB_ENDPOINT(OUT, BB_USB_BULK, 64, 0),
-        USB_ENDPOINT(IN, BB_USB_BULK, 64, 0),
+        USB_ENDPOINT(OUT, BB_USB_BULK, packet, 0),
+        USB_ENDPOINT(IN, BB_USB_BULK, packet, 0),
         5,
         0x24,
         0x01,

@@ -60,6 +60,30 @@ static void test_every_length_received(void **state)
     network_close();
 }
 
+/* What is asked for first is as long as memory of transfers is aligned, however short packets are:
+ * the rest goes right behind it. */
+static void test_short_packets(void **state)
+{
+    static const uint8_t sizes[] = {8, 16, 32};
+    static const uint32_t lengths[] = {14, 60, 84, 85, 100, 1514};
+    uintptr_t at = (uintptr_t)*state;
+    uint8_t frame[1514];
+    rndis.packet = sizes[at / 2];
+    rndis.endless = at % 2;
+    start();
+    network_open();
+    for (unsigned i = 0; i < BB_ARRAY_SIZE(lengths); i++) {
+        network_fill(frame, lengths[i], i);
+        assert_true(usb_network_receive(&rndis.network, frame, lengths[i]));
+        network_run(10 * BB_MSEC);
+        assert_int_equal(network.received, i + 1);
+        assert_int_equal(network.last.length, lengths[i]);
+        assert_memory_equal(network.last.data, frame, lengths[i]);
+    }
+    assert_int_equal(network.net->stats.errors, 0);
+    network_close();
+}
+
 static void test_every_length_sent(void **state)
 {
     uint8_t frame[1514];
@@ -363,6 +387,10 @@ int main(void)
         cmocka_unit_test(test_conformance_of_a_quiet_one),
         cmocka_unit_test(test_every_length_received),
         cmocka_unit_test_prestate(test_every_length_received, (void *)1),
+        cmocka_unit_test_prestate(test_short_packets, (void *)0),
+        cmocka_unit_test_prestate(test_short_packets, (void *)1),
+        cmocka_unit_test_prestate(test_short_packets, (void *)2),
+        cmocka_unit_test_prestate(test_short_packets, (void *)5),
         cmocka_unit_test(test_every_length_sent),
         cmocka_unit_test(test_lying_packets),
         cmocka_unit_test(test_cut_packets),
