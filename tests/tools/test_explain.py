@@ -33,6 +33,9 @@ class Explain(unittest.TestCase):
         self.assertEqual(found["/soc/mmc@7e202000"]["driver"], "block/bcm2835_sdhost")
         self.assertEqual(found["/soc/usb@7e980000"]["driver"], "usb_host/dwc2")
         self.assertEqual(found["/soc/pwm@7e20c000"]["reason"]["code"], "no-driver")
+        port = found["/soc/usb@7e980000/usb1@1/ethernet@1"]["reason"]
+        self.assertEqual(port["code"], "found-by-bus")
+        self.assertIn("a node of its own", port["text"])
 
     def test_a_pi_4_tree_says_what_is_missing(self):
         found = nodes("raspi3b", "bcm2711-rpi-4-b.dtb")

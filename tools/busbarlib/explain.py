@@ -67,6 +67,7 @@ def show(answer, platform):
             kind = (node["reason"] or {}).get("code", "unbound")
         counts[kind] = counts.get(kind, 0) + 1
     words = {"bound": "with a driver", "bus": "buses", "no-driver": "without a driver",
+             "found-by-bus": "of USB ports",
              "not-in-manifest": "left out by the manifest",
              "waiting": "waiting for what they need", "probe-failed": "failed"}
     order = sorted(counts, key=lambda kind: (kind != "bound", -counts[kind], kind))

@@ -73,6 +73,15 @@ static void print_resources(const struct bb_node *node)
     putchar(']');
 }
 
+/* What hangs off a USB controller is found by asking it, whatever the tree says of it. */
+static bool is_found_by_bus(const struct bb_node *node)
+{
+    const struct bb_node *at = node->parent;
+    while (at && !(at->driver && strncmp(at->driver->name, "usb_host/", 9) == 0))
+        at = at->parent;
+    return at;
+}
+
 static const char *reason_code(const struct bb_node *node, const struct bb_driver *left_out)
 {
     switch (node->reason.code) {
@@ -94,7 +103,10 @@ static const char *reason_code(const struct bb_node *node, const struct bb_drive
     case BB_REASON_REMOVED:
         break;
     }
-    return left_out ? "not-in-manifest" : bb_node_is_bus(node) ? "bus" : "no-driver";
+    return left_out                ? "not-in-manifest"
+           : bb_node_is_bus(node)  ? "bus"
+           : is_found_by_bus(node) ? "found-by-bus"
+                                   : "no-driver";
 }
 
 static const struct bb_driver *left_out(const struct bb_node *node, const struct bb_binder *all)
@@ -112,7 +124,10 @@ static void reason_text(const struct bb_node *node, const struct bb_binder *all,
     if (driver) {
         bb_format(text, size, "the manifest leaves out %s", driver->name);
     } else if (reason->code == BB_REASON_NO_DRIVER && !bb_node_is_bus(node)) {
-        bb_format(text, size, "no driver knows it");
+        bb_format(text, size, "%s",
+                  is_found_by_bus(node)
+                      ? "a USB port's: what is plugged in there gets a node of its own"
+                      : "no driver knows it");
     } else if (reason->code == BB_REASON_WAITING) {
         if (reason->culprit->reason.code != BB_REASON_WAITING)
             reason_text(reason->culprit, all, why, sizeof(why));
