@@ -58,6 +58,40 @@ static void note(struct bb_usb_transfer *transfer)
 
 /* ---- Others end ---- */
 
+/* A transfer that the controller refuses when its turn comes, and that done() submits again: what
+ * the controller took then, it must not be given twice. */
+static void refused_and_again(struct bb_usb_transfer *transfer)
+{
+    calls++;
+    soft_host.refuses = false;
+    if (transfer->status == -ENOMEM)
+        assert_int_equal(bb_usb_submit(transfer), 0);
+}
+
+static void test_refused_in_turn(void **state)
+{
+    (void)state;
+    begin();
+    struct bb_usb_transfer first = make(in, 0, note);
+    struct bb_usb_transfer second = make(in, 64, refused_and_again);
+    assert_int_equal(bb_usb_submit(&first), 0);
+    assert_int_equal(bb_usb_submit(&second), 0);
+    uint64_t submits = soft_host.submits;
+    soft_host.refuses = true;
+    bb_usb_cancel(&first);
+    bb_sleep(100 * BB_MSEC);
+    assert_int_equal(first.status, -ECANCELED);
+    assert_int_equal(calls, 2);
+    assert_int_equal(soft_host.submits, submits + 2); /* refused, taken */
+    assert_int_equal(soft_host.in_flight, 1);
+    send();
+    bb_sleep(100 * BB_MSEC);
+    assert_int_equal(calls, 3);
+    assert_int_equal(second.status, 0);
+    assert_int_equal(second.actual, 10);
+    must_remove(SOFT_HOST);
+}
+
 static void insist(struct bb_usb_transfer *transfer)
 {
     if (++calls > 10000)
@@ -300,6 +334,7 @@ static void test_run_does_not_come_back(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_refused_in_turn),
         cmocka_unit_test(test_two_refused_for_ever),
         cmocka_unit_test(test_cancels_one_that_ends),
         cmocka_unit_test(test_submits_while_driver_goes),

@@ -166,40 +166,6 @@ static void test_again_from_done(void **state)
     must_remove(SOFT_HOST);
 }
 
-/* A transfer that the controller refuses when its turn comes, and that done() submits again: what
- * the controller took then, it must not be given twice. */
-static void refused_and_again(struct bb_usb_transfer *transfer)
-{
-    again++;
-    soft_host.refuses = false;
-    if (transfer->status == -ENOMEM)
-        assert_int_equal(bb_usb_submit(transfer), 0);
-}
-
-static void test_refused_in_turn(void **state)
-{
-    (void)state;
-    begin(BB_USB_FULL);
-    struct bb_usb_transfer first = make(in, 0, 64), second = make(in, 64, 64);
-    second.done = refused_and_again;
-    assert_int_equal(bb_usb_submit(&first), 0);
-    assert_int_equal(bb_usb_submit(&second), 0);
-    uint64_t submits = soft_host.submits;
-    soft_host.refuses = true;
-    bb_usb_cancel(&first);
-    bb_sleep(100 * BB_MSEC);
-    assert_int_equal(first.status, -ECANCELED);
-    assert_int_equal(again, 1);
-    assert_int_equal(soft_host.submits, submits + 2); /* refused, taken */
-    assert_int_equal(soft_host.in_flight, 1);
-    send(10);
-    bb_sleep(100 * BB_MSEC);
-    assert_int_equal(again, 2);
-    assert_int_equal(second.status, 0);
-    assert_int_equal(second.actual, 10);
-    must_remove(SOFT_HOST);
-}
-
 /* ---- Time and cancelling ---- */
 
 static void test_times_out(void **state)
@@ -604,7 +570,6 @@ int main(void)
         cmocka_unit_test(test_refuses),
         cmocka_unit_test(test_in_order),
         cmocka_unit_test(test_again_from_done),
-        cmocka_unit_test(test_refused_in_turn),
         cmocka_unit_test(test_times_out),
         cmocka_unit_test(test_cancel),
         cmocka_unit_test(test_cancelled_half_way),
