@@ -493,12 +493,7 @@ static void test_memory_of_a_failed_probe_is_left_alone(void **state)
 {
     (void)state;
     static struct model_loop loop;
-    prepare(1);
-    prober.probe = take_and_fail;
-    model_loop_init(&loop, "loop", BB_USB_FULL);
-    usb_plug(&soft_host.sockets[0], &loop.usb);
-    boot(NULL);
-    settle();
+    boot_with_loop(&loop, BB_USB_FULL, take_and_fail);
     assert_int_equal(prober.probes, 1);
     const struct bb_node *node = bb_node_find(ROOT_DEVICE "/interface@0");
     assert_int_equal(node->state, BB_NODE_FAILED);

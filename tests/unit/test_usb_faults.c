@@ -331,12 +331,7 @@ static int listening_probe(struct probe *probe)
 static void test_a_driver_that_has_gone_hears_nothing(void **state)
 {
     (void)state;
-    prepare(1);
-    prober.probe = listening_probe;
-    model_loop_init(&loop, "loop", BB_USB_FULL);
-    usb_plug(&soft_host.sockets[0], &loop.usb);
-    boot(NULL);
-    settle();
+    boot_with_loop(&loop, BB_USB_FULL, listening_probe);
     assert_int_equal(soft_host.in_flight, 1);
     soft_host.deaf = true;
     must_remove(ROOT_DEVICE "/interface@0");

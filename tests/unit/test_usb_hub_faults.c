@@ -207,17 +207,23 @@ static void test_status_endpoint_is_silent_for_ever(void **state)
     status_endpoint_fails(USB_FAULT_SILENT);
 }
 
-/* Neither the endpoint nor the ports answer: what is plugged into it is gone, its sibling is not.
- */
-static void test_nothing_of_a_hub_answers(void **state)
+/* One loop behind a hub, another beside it. */
+static void boot_two(void)
 {
-    (void)state;
     prepare(2);
     plug_hub(&soft_host.sockets[0], 0, BB_USB_HIGH, 4);
     plug_loop(&hubs[0].sockets[0], 0, BB_USB_FULL);
     plug_loop(&soft_host.sockets[1], 1, BB_USB_FULL);
     boot(NULL);
     settle();
+}
+
+/* Neither the endpoint nor the ports answer: what is plugged into it is gone, its sibling is not.
+ */
+static void test_nothing_of_a_hub_answers(void **state)
+{
+    (void)state;
+    boot_two();
     usb_fault(&hubs[0].usb, 0x81, 1, USB_FOR_EVER, USB_FAULT_SILENT);
     bb_sleep(60 * BB_SEC);
     assert_int_equal(prober.removes, 0); /* the rest of it works */
@@ -289,12 +295,7 @@ static void test_reset_without_end(void **state)
 static void test_hub_falls_silent_for_a_while(void **state)
 {
     (void)state;
-    prepare(2);
-    plug_hub(&soft_host.sockets[0], 0, BB_USB_HIGH, 4);
-    plug_loop(&hubs[0].sockets[0], 0, BB_USB_FULL);
-    plug_loop(&soft_host.sockets[1], 1, BB_USB_FULL);
-    boot(NULL);
-    settle();
+    boot_two();
     assert_int_equal(prober.probes, 2);
     for (int i = 1; i <= 4; i++) { /* each time anew, when it was quiet in between */
         usb_fault(&hubs[0].usb, USB_CONTROL_PIPE, 1, 9, USB_FAULT_SILENT);
@@ -336,12 +337,7 @@ static void test_root_falls_silent_for_a_while(void **state)
 static void test_hub_falls_silent(void **state)
 {
     (void)state;
-    prepare(2);
-    plug_hub(&soft_host.sockets[0], 0, BB_USB_HIGH, 4);
-    plug_loop(&hubs[0].sockets[0], 0, BB_USB_FULL);
-    plug_loop(&soft_host.sockets[1], 1, BB_USB_FULL);
-    boot(NULL);
-    settle();
+    boot_two();
     assert_int_equal(prober.probes, 2);
     usb_fault(&hubs[0].usb, USB_CONTROL_PIPE, 1, USB_FOR_EVER, USB_FAULT_SILENT);
     plug_loop(&hubs[0].sockets[1], 2, BB_USB_FULL);

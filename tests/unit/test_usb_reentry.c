@@ -18,12 +18,7 @@ static int keep(struct probe *claimed)
 
 static void begin(void)
 {
-    prepare(1);
-    prober.probe = keep;
-    model_loop_init(&loop, "loop", BB_USB_FULL);
-    usb_plug(&soft_host.sockets[0], &loop.usb);
-    boot(NULL);
-    settle();
+    boot_with_loop(&loop, BB_USB_FULL, keep);
     assert_int_equal(prober.probes, 1);
     device = probe->interface->device;
     out = bb_usb_endpoint(probe->interface, BB_USB_BULK, BB_USB_OUT);

@@ -17,12 +17,7 @@ static int keep(struct probe *claimed)
 
 static void begin(enum bb_usb_speed speed)
 {
-    prepare(1);
-    prober.probe = keep;
-    model_loop_init(&loop, "loop", speed);
-    usb_plug(&soft_host.sockets[0], &loop.usb);
-    boot(NULL);
-    settle();
+    boot_with_loop(&loop, speed, keep);
     assert_int_equal(prober.probes, 1);
     device = probe->interface->device;
     out = bb_usb_endpoint(probe->interface, BB_USB_BULK, BB_USB_OUT);

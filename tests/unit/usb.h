@@ -92,6 +92,18 @@ static inline void settle(void)
     bb_sleep(3 * BB_SEC);
 }
 
+/* With one loop plugged in, whose driver does `probe` as well. */
+static inline void boot_with_loop(struct model_loop *loop, enum bb_usb_speed speed,
+                                  int (*probe)(struct probe *probe))
+{
+    prepare(1);
+    prober.probe = probe;
+    model_loop_init(loop, "loop", speed);
+    usb_plug(&soft_host.sockets[0], &loop->usb);
+    boot(NULL);
+    settle();
+}
+
 static inline unsigned count_devices(void)
 {
     unsigned count = 0;
