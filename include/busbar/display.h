@@ -43,8 +43,8 @@ struct bb_display_client {
 
 struct bb_display {
     struct bb_face face;
-    /* Set by the driver in probe and in set_mode; read by everyone. While the mode changes the width
-     * is 0, and it is set last: a handler of an interrupt may look. */
+    /* Set by the driver in probe and in set_mode; read by everyone. While the mode changes the
+     * width is 0, and it is set last: a handler of an interrupt may look. */
     uint32_t width, height; /* pixels; 0: there is no memory now, nothing may be drawn */
     uint32_t stride;        /* bytes from one row to the next, a multiple of 8 */
     enum bb_display_format format;

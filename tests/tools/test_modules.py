@@ -104,8 +104,10 @@ class Linking(Repository):
 
     def test_the_application_is_told(self):
         line = generate.app_line(self.app('modules = ["web", "ext4"]'), platform("net"))
-        self.assertEqual(line[-2:], ("web|tcpip", "-DBB_MODULE_WEB=1|-DBB_MODULE_EXT4=0|"
-                                     "-DBB_MODULE_TCPIP=1|-DBB_FACE_NET=1"))
+        self.assertEqual(line[-3:], ("web|tcpip", "-DBB_MODULE_WEB=1|-DBB_MODULE_EXT4=0|"
+                                     "-DBB_MODULE_TCPIP=1|-DBB_FACE_NET=1", "fast"))
+        line = generate.app_line(self.app("small = true"), platform("net"))
+        self.assertEqual(line[-2:], ("-DBB_FACE_NET=1", "small"))
 
     def test_arena(self):
         app = self.app('modules = ["web", "ext4"]')
