@@ -20,24 +20,25 @@ static inline void bb_arch_write32(uintptr_t address, uint32_t value)
     __asm__ volatile("str %w1, %0" : "=m"(*(volatile uint32_t *)address) : "rZ"(value));
 }
 #ifdef __clang__ /* which puts no offset into an operand of memory: an addition for each access */
-static inline bool bb_arch_fits(size_t offset)
-{
-    return !__builtin_constant_p(offset) || (offset % 4 == 0 && offset < 4096 * 4);
-}
+/* Only what is known before link-time optimisation goes into the instruction: "ri" would take what
+ * becomes constant later, and may be too large for it. */
+#define BB_ARCH_FITS(offset)                                                                       \
+    (__builtin_constant_p(offset) && (offset) % 4 == 0 && (offset) < 4096 * 4)
 static inline uint32_t bb_arch_read32_at(uintptr_t base, size_t offset)
 {
     uint32_t value;
-    if (!bb_arch_fits(offset))
-        return bb_arch_read32(base + offset);
-    __asm__ volatile("ldr %w0, [%1, %2]" : "=r"(value) : "r"(base), "ri"(offset));
+    if (BB_ARCH_FITS(offset))
+        __asm__ volatile("ldr %w0, [%1, %2]" : "=r"(value) : "r"(base), "i"(offset));
+    else
+        __asm__ volatile("ldr %w0, [%1, %2]" : "=r"(value) : "r"(base), "r"(offset));
     return value;
 }
 static inline void bb_arch_write32_at(uintptr_t base, size_t offset, uint32_t value)
 {
-    if (bb_arch_fits(offset))
-        __asm__ volatile("str %w2, [%0, %1]" : : "r"(base), "ri"(offset), "rZ"(value));
+    if (BB_ARCH_FITS(offset))
+        __asm__ volatile("str %w2, [%0, %1]" : : "r"(base), "i"(offset), "rZ"(value));
     else
-        bb_arch_write32(base + offset, value);
+        __asm__ volatile("str %w2, [%0, %1]" : : "r"(base), "r"(offset), "rZ"(value));
 }
 #else
 static inline uint32_t bb_arch_read32_at(uintptr_t base, size_t offset)

@@ -9,9 +9,14 @@
     .equ EMERGENCY, 8192 /* as in image.ld */
     .equ EMERGENCY_LEAST, 1024
 
-    /* A slot of 128 bytes. Kinds as in exception.c: 0 synchronous, 1 IRQ, 2 FIQ, 3 SError. */
+    /* A slot of 128 bytes; .org refuses to go back where the one before is too large. */
+    .macro slot number
+    .org bb_vectors + 128 * (\number)
+    .endm
+
+    /* Kinds as in exception.c: 0 synchronous, 1 IRQ, 2 FIQ, 3 SError. */
     .macro from_thread kind
-    .balign 128
+    slot \kind
     sub sp, sp, #FRAME
     stp x0, x1, [sp]
     mrs x0, sp_el0
@@ -20,7 +25,7 @@
     .endm
 
     .macro from_exception kind
-    .balign 128
+    slot \kind + 4
     msr tpidr_el1, x0
     msr tpidrro_el0, x1
     mov x1, #\kind
@@ -99,7 +104,7 @@ save:
     bl bb_exception
     b restore
 
-    .balign 128
+    slot 1
     interrupt
 
     from_thread 2

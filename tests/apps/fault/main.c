@@ -118,14 +118,18 @@ static void probe_write(void)
              fixed ? "written" : "faulted", good && word == 1 ? "written" : "faulted");
 }
 
+/* How many registers are not as they were after a load that faulted; registers.S. */
+unsigned bb_test_registers_lost(uintptr_t address, uint32_t *value);
+
 /* An address that faults is told, not fatal. */
 static void probe(void)
 {
     uint32_t value = 0;
     bool bad = bb_arch_probe_read32(0x7000000000, &value);
+    unsigned lost = bb_test_registers_lost(0x7000000000, &value);
     bool good = bb_arch_probe_read32((uintptr_t)constant & ~(uintptr_t)3, &value);
-    bb_print(BB_INFO, "probe: unmapped %s, mapped %s", bad ? "read" : "faulted",
-             good ? "read" : "faulted");
+    bb_print(BB_INFO, "probe: unmapped %s, mapped %s, %u registers lost", bad ? "read" : "faulted",
+             good ? "read" : "faulted", lost);
 }
 
 /* In an interrupt too, whose registers and stack are then as before. */
