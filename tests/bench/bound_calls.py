@@ -61,9 +61,16 @@ def text(body):
     return "; ".join(" ".join(line).strip() for line in body)
 
 
+def body_of(table, name):
+    """What a function does; where clang shares it with others of the same end, that."""
+    body = table.get(name)
+    target = body and branch(body)
+    return table[target] if target and target.startswith("OUTLINED_FUNCTION") else body
+
+
 def judge(table, name, driver):
     """(well, what it is) of one class."""
-    call, hand, inline = (table.get(f"{kind}_{name}") for kind in ("call", "hand", "inline"))
+    call, hand, inline = (body_of(table, f"{kind}_{name}") for kind in ("call", "hand", "inline"))
     target = branch(call)
     if target:
         well = target.split(".")[0] == driver
