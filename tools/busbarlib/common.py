@@ -42,6 +42,9 @@ def run(argv, timeout=120, cwd=ROOT, check=True, typed="", env=None):
     return done
 
 
+_groups = {}  # of run_group(), by process id
+
+
 def run_group(argv, timeout, cwd=ROOT):
     """Run a program that has children of its own: (status, all output). All of them end in time;
     the status is None when the time limit ended them."""
@@ -50,6 +53,7 @@ def run_group(argv, timeout, cwd=ROOT):
     process = subprocess.Popen(argv, cwd=cwd, text=True, errors="replace", start_new_session=True,
                                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                stderr=subprocess.STDOUT)
+    _groups[process.pid] = process
     try:
         output, _ = process.communicate(timeout=timeout)
         return process.returncode, output
@@ -61,6 +65,15 @@ def run_group(argv, timeout, cwd=ROOT):
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
         raise
+    finally:
+        del _groups[process.pid]
+
+
+def end_groups():
+    """End what other threads run by run_group(): no Ctrl-C reaches it."""
+    for process in list(_groups.values()):
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 def relative(path):

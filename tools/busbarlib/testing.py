@@ -112,6 +112,7 @@ def execute(cases, jobs):
     except BaseException:
         pool.shutdown(wait=False, cancel_futures=True)
         expect.Program.close_all()
+        common.end_groups()
         raise
     finally:
         pool.shutdown()
