@@ -36,7 +36,8 @@ static void channel_interrupt(struct dwc2 *chip, struct channel *channel)
     uint32_t events = get_channel(chip, channel, HCINT) & EVENTS;
     put_channel(chip, channel, HCINT, events);
     channel->events |= events;
-    if (events & EVENT_NAK && channel->transfer) /* an ACK or NYET may be of the hub alone */
+    /* An ACK or NYET may be of the hub alone, as is each answer to a start split. */
+    if (events & EVENT_NAK && channel->transfer && (!channel->split || channel->completing))
         job_of(channel->transfer)->errors = 0;
     if (!(events & (EVENT_HALTED | EVENT_AHB_ERROR)))
         return;

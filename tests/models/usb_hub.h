@@ -41,6 +41,7 @@ struct model_hub {
     uint8_t says_ports;        /* in its descriptor: another number than `ports`; 0: the true one */
     uint8_t descriptor_length; /* what its descriptor really has; 0: all */
     bool never_resets;         /* a reset of a port does not end */
+    bool busy;                 /* start splits but periodic ones: one lost, the next refused, ... */
     /* Status changes: what the interrupt endpoint sends instead; length 0: the true bits. */
     uint8_t lie[8];
     unsigned lie_length;

@@ -125,6 +125,8 @@ enum usb_answer model_hub_start_split(struct usb_socket *root, const struct usb_
     usb_require(&hub->usb, !is_periodic(type) || microframe % 8 != NO_START,
                 "a periodic start split in Y6 (11.18.4)");
     usb_require(&hub->usb, token->kind != USB_PING, "a PING in a split (11.17)");
+    if (hub->busy && !is_periodic(type))
+        return hub->start_splits % 2 ? USB_SILENCE : USB_NAK;
     struct usb_split *split = find_split(hub, token, type);
     if (split && split->state == TT_PENDING && !is_periodic(type))
         return USB_ACK; /* the host did not hear our first ACK: 11.17.1 */

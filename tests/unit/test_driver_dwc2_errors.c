@@ -151,6 +151,18 @@ static void errors_apart(enum bb_usb_speed speed, bool behind_a_hub, bool old)
     still_works();
 }
 
+/* What the hub refuses says nothing of the device, nor of what was lost on the way to the hub. */
+static void test_errors_apart_by_a_busy_hub(void **state)
+{
+    (void)state;
+    begin(BB_USB_FULL, true);
+    struct user *user = users[0];
+    hub.busy = true;
+    assert_int_equal(run(user, user->out, user->there, 64, 0), -EIO);
+    hub.busy = false;
+    still_works();
+}
+
 static void test_errors_apart(void **state)
 {
     (void)state;
@@ -421,6 +433,7 @@ int main(void)
         cmocka_unit_test(test_two_errors_at_full_speed),
         cmocka_unit_test(test_two_errors_through_splits),
         cmocka_unit_test(test_three_errors),
+        cmocka_unit_test(test_errors_apart_by_a_busy_hub),
         cmocka_unit_test(test_errors_apart),
         cmocka_unit_test(test_errors_apart_on_an_old_core),
         cmocka_unit_test(test_errors_apart_at_full_speed),
