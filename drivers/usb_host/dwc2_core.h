@@ -132,8 +132,9 @@ static inline int read_hardware(struct dwc2 *chip)
     return 0;
 }
 
-/* Nothing of it reaches memory from here on, whatever its channels and its reset do: DMA ends with
- * the packet under way. */
+/* Nothing of it reaches memory from here on, whatever its channels and its reset do. The power
+ * domain makes sure of that; where there is none, or another device keeps it on, it is an
+ * assumption: that DMA ends with the packet under way when it is switched off. */
 static inline void switch_off(struct dwc2 *chip)
 {
     put(chip, GAHBCFG, 0);

@@ -12,9 +12,9 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(ROOT / "tools"))
 from busbarlib import bench, build  # noqa: E402
 
-# Instructions for each operation, gcc and clang.
-HELD = {"read1": 105, "read32": 64, "send": 28}
-HELD_TCP = 2880
+# Instructions for each operation that misses what it is to reach: a little more than it has reached.
+HELD = {"gcc": {"send": 21}, "clang": {"read1": 105, "read32": 64, "send": 24}}
+HELD_TCP = 2800
 
 
 def main():
@@ -23,7 +23,7 @@ def main():
         found = bench.measure(compiler)
         for name, (what, reach) in bench.FIGURES.items():
             ours, hand = (found[name][who]["median"] for who in ("framework", "hand"))
-            limit = max(reach, HELD.get(name, 0))
+            limit = max(reach, HELD[compiler].get(name, 0))
             word = "ok  " if ours <= reach else "over" if ours <= limit else "FAIL"
             wrong += ours > limit
             held = f"; missed, held to {limit}" if word == "over" else ""
