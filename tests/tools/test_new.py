@@ -39,9 +39,22 @@ class Drivers(unittest.TestCase):
             self.assertIn(".bus = &bb_usb_bus, .hotplug = true", text)
             self.assertNotIn("mmio", text)
 
+    def test_every_folder_of_drivers(self):
+        for folder in sorted((ROOT / "drivers").iterdir()):
+            with self.subTest(folder.name):
+                self.driver(f"{folder.name}/example")
+
+    def test_a_usb_class_that_offers_nothing_itself(self):
+        text = self.driver("usb/example")
+        self.assertIn("BB_DRIVER_FACELESS(usb, example, .bus = &bb_usb_bus", text)
+        self.assertNotIn("mmio", text)
+
     def test_names_that_are_none(self):
-        for name in ("example", "rtc/Example", "nothing/example"):
+        for name in ("example", "rtc/Example", "usb"):
             with self.assertRaises(BusbarError):
+                new.files("driver", name)
+        for name in ("nothing/example", "base/example"):
+            with self.assertRaisesRegex(BusbarError, "no subsystem .* block, .* usb, usb_host, "):
                 new.files("driver", name)
 
 

@@ -293,9 +293,10 @@ def make_parser():
     as_json(command)
 
     command = add("new", command_new, "write the first files of a driver, platform or application",
-                  "new driver rtc/ds1307")
+                  "new driver rtc/ds1307", "new driver net/usb_example")
     command.add_argument("kind", choices=("driver", "platform", "app"))
-    command.add_argument("name", metavar="NAME", help="a driver's is SUBSYSTEM/CHIP")
+    command.add_argument("name", metavar="NAME", help="a driver's is SUBSYSTEM/CHIP, a USB device's "
+                                                      "SUBSYSTEM/usb_CHIP or usb/CHIP")
     return parser
 
 

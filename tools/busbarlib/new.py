@@ -7,7 +7,7 @@ from . import ROOT, BusbarError, common
 DRIVER = """/* SPDX-License-Identifier: BSD-2-Clause */
 /* CHIP: what it is, and the document that its register names come from. */
 #include <busbar/mmio.h>
-#include <busbar/SUBSYSTEM.h>
+#include <busbar/HEADER.h>
 
 struct CHIP {
     struct bb_device device;
@@ -22,22 +22,34 @@ static int CHIP_probe(struct bb_device *device)
     return bb_regs_get(device, 0, 0x1000, &CHIP->regs);
 }
 
-/* The operations are in include/busbar/SUBSYSTEM.h: add those that the chip has. */
+/* The operations are in include/busbar/HEADER.h: add those that the chip has. */
 const struct bb_SUBSYSTEM_ops bb_ops_SUBSYSTEM_CHIP = {0};
 
 BB_DRIVER(SUBSYSTEM, CHIP, .bus = &bb_mmio_bus, .match = BB_MATCH({"vendor,CHIP"}),
           .probe = CHIP_probe);
 """
 
+# What a USB driver offers to others: a face of its subsystem, or nothing (drivers/usb).
+USB_FACE = {
+    "INCLUDE": "#include <busbar/HEADER.h>\n",
+    "MEMBER": "    struct bb_SUBSYSTEM SUBSYSTEM;\n",
+    "OPS": """/* The operations are in include/busbar/HEADER.h: add those that the device has. */
+const struct bb_SUBSYSTEM_ops bb_ops_SUBSYSTEM_CHIP = {0};
+
+""",
+    "MACRO": "BB_DRIVER",
+    "INDENT": " " * 10,
+}
+USB_FACELESS = {"INCLUDE": "", "MEMBER": "", "OPS": "", "MACRO": "BB_DRIVER_FACELESS",
+                "INDENT": " " * 19}
+
 USB_DRIVER = """/* SPDX-License-Identifier: BSD-2-Clause */
 /* CHIP: what it is, and the class specification that its requests come from. */
-#include <busbar/SUBSYSTEM.h>
-#include <busbar/usb.h>
+INCLUDE#include <busbar/usb.h>
 
 struct CHIP {
     struct bb_device device;
-    struct bb_SUBSYSTEM SUBSYSTEM;
-    struct bb_usb_interface *interface;
+MEMBER    struct bb_usb_interface *interface;
     struct bb_usb_transfer transfer;
 };
 
@@ -70,11 +82,8 @@ static int CHIP_probe(struct bb_device *device)
     return bb_usb_submit(&CHIP->transfer);
 }
 
-/* The operations are in include/busbar/SUBSYSTEM.h: add those that the device has. */
-const struct bb_SUBSYSTEM_ops bb_ops_SUBSYSTEM_CHIP = {0};
-
-BB_DRIVER(SUBSYSTEM, CHIP, .bus = &bb_usb_bus, .hotplug = true,
-          .match = BB_MATCH({"usbif,classff.0.0"}), .probe = CHIP_probe);
+OPSMACRO(SUBSYSTEM, CHIP, .bus = &bb_usb_bus, .hotplug = true,
+INDENT.match = BB_MATCH({"usbif,classff.0.0"}), .probe = CHIP_probe);
 """
 
 PLATFORM = """# SPDX-License-Identifier: BSD-2-Clause
@@ -113,6 +122,27 @@ def fill(text, words):
     return text
 
 
+def subsystems():
+    """{name: header} of all that drivers are written for; `usb` has no face."""
+    found = {"usb": "usb"}
+    for header in (ROOT / "include/busbar").glob("*.h"):
+        for name in re.findall(r"^struct bb_(\w+)_ops {", header.read_text("utf-8"), re.MULTILINE):
+            if (ROOT / "drivers" / name).is_dir():
+                found[name] = header.stem
+    return found
+
+
+def driver(subsystem, chip):
+    """The text of a driver that compiles."""
+    known = subsystems()
+    if subsystem not in known:
+        raise BusbarError(f"no subsystem '{subsystem}'; there are {', '.join(sorted(known))}")
+    text = DRIVER
+    if subsystem == "usb" or chip.startswith("usb_"):
+        text = fill(USB_DRIVER, USB_FACELESS if subsystem == "usb" else USB_FACE)
+    return fill(text, {"SUBSYSTEM": subsystem, "CHIP": chip, "HEADER": known[subsystem]})
+
+
 def files(kind, name):
     """{path: text} of what is new, and what to do next."""
     if kind == "driver":
@@ -120,14 +150,7 @@ def files(kind, name):
         if not match:
             raise BusbarError(f"a driver is SUBSYSTEM/CHIP in small letters, as rtc/pl031, "
                               f"not '{name}'")
-        subsystem, chip = match.groups()
-        if not (ROOT / f"include/busbar/{subsystem}.h").exists():
-            known = ", ".join(sorted(path.name for path in (ROOT / "drivers").glob("*")
-                                     if path.is_dir()))
-            raise BusbarError(f"no subsystem '{subsystem}'; there are {known}")
-        template = USB_DRIVER if chip.startswith("usb_") else DRIVER
-        text = fill(template, {"SUBSYSTEM": subsystem, "CHIP": chip})
-        return ({ROOT / f"drivers/{subsystem}/{chip}.c": text},
+        return ({ROOT / f"drivers/{name}.c": driver(*match.groups())},
                 f'fill in compatible and operations, add "{name}" to drivers in a platform.toml, '
                 f"then: tools/busbar explain PLATFORM")
     if not re.fullmatch(r"[a-z][a-z0-9_-]*", name):
