@@ -42,6 +42,8 @@ extern const struct command command_help, command_devices, command_explain, comm
     command_net;
 /* With BB_MODULE_TCPIP: the addresses of the node's network device, or why it has none. */
 void explain_network(const struct bb_node *node);
+/* bb_node_reason(), and what a tree says of a USB port is no device without a driver. */
+void node_reason(const struct bb_node *node, char *buffer, size_t size);
 /* Where the platform links a driver of that face: BB_FACE_USB_HOST. */
 extern const struct command command_usb;
 

@@ -3,7 +3,24 @@
 
 #include <string.h>
 
+#ifdef BB_FACE_USB_HOST
+#include <busbar/usb_host.h>
+#endif
+
 static bool with_absent;
+
+void node_reason(const struct bb_node *node, char *buffer, size_t size)
+{
+    bb_node_reason(node, buffer, size);
+#ifdef BB_FACE_USB_HOST
+    /* What is plugged in has nodes of its own, on the bus; the tree's are on none. */
+    if (node->reason.code != BB_REASON_NO_DRIVER || node->bus || bb_node_is_bus(node))
+        return;
+    while ((node = node->parent))
+        if (node->driver && node->driver->faces && node->driver->faces->class == &bb_class_usb_host)
+            bb_format(buffer, size, "USB port: see `usb`");
+#endif
+}
 
 static bool names_device(const struct bb_node *node)
 {
@@ -31,7 +48,7 @@ static void show(const struct bb_node *node, int depth)
     else if (!names_device(node))
         say("%s\n", name);
     else {
-        bb_node_reason(node, reason, sizeof(reason));
+        node_reason(node, reason, sizeof(reason));
         say("%-34s %s\n", name, reason);
     }
     bb_for_each_child (child, node)

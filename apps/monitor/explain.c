@@ -48,7 +48,7 @@ static bool is_called(const struct bb_node *node, const char *name)
     return strcmp(node->name, name) == 0 || (node->alias && strcmp(node->alias, name) == 0);
 }
 
-/* By path, or by the alias or the last name of just one node; of several it says which. */
+/* By path, or by the alias or the last name of just one node; of none or several it says so. */
 static const struct bb_node *find(const char *name)
 {
     const struct bb_node *found = bb_node_find(name);
@@ -60,6 +60,8 @@ static const struct bb_node *find(const char *name)
             found = node;
             count++;
         }
+    if (!count)
+        say("explain: not there: see `devices`\n");
     if (count < 2)
         return found;
     say("%s: which of these?", name);
@@ -78,12 +80,12 @@ static int run(int argc, char **argv)
         return -EINVAL;
     const struct bb_node *node = find(argv[1]);
     if (!node)
-        return -ENOENT;
+        return 0;
     say_path(node);
     say("\n");
     for (size_t i = 0; bb_node_string_at(node, "compatible", i, &text) == 0; i++)
         say("  compatible  %s\n", text);
-    bb_node_reason(node, reason, sizeof(reason));
+    node_reason(node, reason, sizeof(reason));
     say("  state       %s\n", reason);
     if (node->driver)
         say("  driver      %s on the %s bus\n", node->driver->name, node->driver->bus->name);

@@ -10,6 +10,12 @@
 
 #include <lwip/dhcp.h>
 
+#ifdef BB_FACE_USB_HOST
+#define PLUGGED ", and `usb` for what is plugged in"
+#else
+#define PLUGGED ""
+#endif
+
 enum { PINGS = 4, WAIT_ADDRESS = 10, WAIT_ANSWER = 2, WAIT_NAME = 10, DATA = 56 };
 
 /* Waits for an address, where that was not in vain before: there is IPv6, too. */
@@ -82,7 +88,7 @@ static int list(void)
 {
     list_failed();
     if (!bb_net_first()) {
-        say("no network device runs; `explain` tells of all that are there\n");
+        say("no network device runs: see `devices`%s\n", PLUGGED);
         return -ENODEV;
     }
     for (struct bb_net *net = bb_net_first(); net; net = bb_net_next(net)) {
