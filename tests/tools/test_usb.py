@@ -92,7 +92,8 @@ class Attached(Folder):
                       f"file.filename={self.folder.resolve()}/a,,b.img", argv)
         self.assertIn("null,id=serial0-line", argv)
         self.assertIn("socket,path=/tmp/s,server=on,wait=off,id=serial1-line", argv)
-        with self.assertRaisesRegex(BusbarError, "--usb storage nowhere.img: no such file"):
+        with self.assertRaisesRegex(BusbarError, "--usb storage:nowhere.img: no such file; .*"
+                                                 "truncate -s 64M nowhere.img"):
             self.plugged("storage:nowhere.img")
 
     def test_the_network_is_a_usb_device_of_a_board(self):

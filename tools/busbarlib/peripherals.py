@@ -58,11 +58,12 @@ def settle(forwards):
     return settled
 
 
-def existing(option, name):
+def existing(option, name, between=" "):
     path = Path(name).expanduser()
     if not path.is_file() and not path.is_block_device():
-        empty = f"; an empty one: truncate -s 64M {name}" if option == "--disk" else ""
-        raise BusbarError(f"{option} {name}: no such file{empty}")
+        disk = option in ("--disk", "--usb storage")
+        empty = f"; an empty one: truncate -s 64M {name}" if disk else ""
+        raise BusbarError(f"{option}{between}{name}: no such file{empty}")
     return path.resolve()
 
 
@@ -130,7 +131,7 @@ def disk_arguments(platform, disks):
 def usb_backend(each, forwards):
     """What is behind a USB device here: (arguments before it, its properties)."""
     if each.kind == "storage":
-        path, node = existing("--usb storage", each.file), f"{each.name}-file"
+        path, node = existing("--usb storage", each.file, ":"), f"{each.name}-file"
         block = f"driver={disk_format(path)},node-name={node},file.driver=file"
         return ["-blockdev", f"{block},file.filename={_quoted(path)}"], f",drive={node}"
     if each.kind == "serial":
