@@ -33,6 +33,7 @@
 
 #define BB_FILE_PATH 1024
 #define BB_FILE_NAME 256
+#define BB_FILE_MOUNTS 16
 
 struct bb_file;
 struct bb_file_type;
@@ -67,7 +68,8 @@ extern const struct bb_file_type bb_file_ext4, bb_file_fat;
 
 /* Finds out what file system the device holds and makes it reachable as `name` (NULL: the device's
  * name). It is mounted read-only where the device is, and where writing would do harm: the log says
- * why. -ENXIO: none that is linked knows it; -EEXIST: the name or the device is in use. */
+ * why. -ENXIO: none that is linked knows it; -EEXIST: the name or the device is in use; -ENOMEM:
+ * also where BB_FILE_MOUNTS are mounted. */
 static inline int bb_file_mount(struct bb_block *block, const char *name, unsigned flags)
 {
     static const struct bb_file_type *const types[] = {
@@ -86,6 +88,10 @@ static inline int bb_file_mount(struct bb_block *block, const char *name, unsign
  * is open. Of a device that is gone nothing more can be written: 0, and the log says what is lost.
  */
 int bb_file_unmount(const char *name);
+/* Every one of them, before the machine is reset or switched off. Where a file is open the mount
+ * stays, and what is written so far is on the medium. What fails is logged and does not keep the
+ * others from it; the first error, -EBUSY for an open file. */
+int bb_file_unmount_all(void);
 /* Everything written so far is on the medium. */
 int bb_file_sync(const char *name);
 /* Mount `index`, from 0; false past the last. `free` is what the medium says. */

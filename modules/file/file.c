@@ -6,7 +6,7 @@
 
 #include "mounts.h"
 
-#define MOUNTS 4
+#define MOUNTS BB_FILE_MOUNTS
 #define FILES 16
 
 static struct bb_mount mounts[MOUNTS];
@@ -170,6 +170,27 @@ int bb_file_unmount(const char *name)
     }
     forget(mount);
     return end(error);
+}
+
+int bb_file_unmount_all(void)
+{
+    int first = 0;
+    for (size_t i = 0; i < MOUNTS; i++) {
+        struct bb_mount *mount = &mounts[i];
+        if (!is_mounted(mount))
+            continue;
+        char name[sizeof(mount->name)];
+        memcpy(name, mount->name, sizeof(name));
+        int error = bb_file_unmount(name);
+        int synced = error == -EBUSY ? bb_file_sync(name) : 0;
+        if (error == -EBUSY && !synced)
+            bb_print(BB_WARNING, "%s stays mounted, a file is open; all so far is written", name);
+        else if (error)
+            bb_print(BB_ERROR, "%s: not all was written: %s", name,
+                     bb_error_name(synced ? synced : error));
+        first = first ? first : synced ? synced : error;
+    }
+    return first;
 }
 
 int bb_file_sync(const char *name)

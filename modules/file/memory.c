@@ -7,7 +7,7 @@
 
 #include "pool.h"
 
-#define POOL_SIZE (1024 * 1024)
+#define POOL_SIZE (1536 * 1024) /* as many FAT as may be mounted, and half a MiB */
 
 /* The last of it is for small pieces: libraries look less carefully whether they got those. */
 #define SMALL 1024

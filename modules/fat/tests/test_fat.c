@@ -207,6 +207,52 @@ static void test_pulled_out(void **state)
     }
 }
 
+/* As many disks as may be mounted, with something to be written on each: one call ends it. Two of
+ * them stand in its way: one has a file open, the other fails. */
+static void test_unmount_all(void **state)
+{
+    (void)state;
+    static struct image images[BB_FILE_MOUNTS + 1];
+    struct bb_file_space space;
+    struct bb_file *file;
+    char name[8], path[32];
+    make("-F 16", 9, 512);
+    for (unsigned i = 0; i < BB_ARRAY_SIZE(images); i++) {
+        uint8_t *bytes = malloc(image.size);
+        memcpy(bytes, image.bytes, image.size);
+        image_start(&images[i], bytes, image.size, 512);
+        snprintf(name, sizeof(name), "d%u", i);
+        snprintf(path, sizeof(path), "d%u:/new", i);
+        int error = bb_file_mount_types(types, &images[i].block, name, 0);
+        assert_int_equal(error, i < BB_FILE_MOUNTS ? 0 : -ENOMEM);
+        if (!error)
+            put(path, 5000, i, 5000);
+    }
+    assert_int_equal(bb_file_open("d1:/open", BB_FILE_WRITE | BB_FILE_CREATE, &file), 0);
+    assert_int_equal(bb_file_write(file, "text", 4), 4);
+    assert_int_equal(bb_file_make_directory("d2:/late"), 0);
+    images[2].left = 1;
+    assert_true(bb_file_unmount_all() < 0);
+    assert_int_equal(logged("d1 stays mounted, a file is open"), 1);
+    assert_int_equal(logged("d2: not all was written: input/output error"), 1);
+    assert_true(bb_file_space(0, &space));
+    assert_string_equal(space.name, "d1");
+    assert_false(bb_file_space(1, &space));
+    for (unsigned i = 0; i < BB_FILE_MOUNTS; i++) {
+        memcpy(image.bytes, images[i].bytes, image.size);
+        save_image();
+        snprintf(path, sizeof(path), "%s/image", folder);
+        if (i != 2)
+            assert_int_equal(host("PATH=$PATH:/sbin:/usr/sbin fsck.vfat -n %s", path), 0);
+    }
+    assert_int_equal(bb_file_close(file), 0);
+    assert_int_equal(bb_file_unmount_all(), 0);
+    assert_false(bb_file_space(0, &space));
+    for (unsigned i = 0; i < BB_ARRAY_SIZE(images); i++)
+        free(images[i].bytes);
+    clean_up();
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -219,6 +265,7 @@ int main(void)
         cmocka_unit_test(test_sync_of_open_files),
         cmocka_unit_test(test_early_looks),
         cmocka_unit_test(test_pulled_out),
+        cmocka_unit_test(test_unmount_all),
     };
     return run_apart(tests, BB_ARRAY_SIZE(tests));
 }

@@ -2,7 +2,7 @@
 /*
  * Damaged file systems: bytes of a sound one are changed, and everything is tried on what remains.
  * Whatever comes back is right, as long as it comes back; the sanitizers see the rest. Memory comes
- * from the host and has the pool's bound, so that every overrun is seen.
+ * from the host and has a bound, so that every overrun is seen.
  */
 #ifndef FILE_TESTS_HOSTILE_H
 #define FILE_TESTS_HOSTILE_H
