@@ -50,17 +50,19 @@ static bool recognises(const uint8_t *start)
     return start[1024 + 56] == 0x53 && start[1024 + 57] == 0xef;
 }
 
+#define MEND "; `e2fsck -f` on a Linux machine mends it"
+
 /* Why it must not be written, or NULL. */
 static const char *unfit(const struct ext2_super_block *super)
 {
     if (ext2fs_has_feature_journal_needs_recovery((struct ext2_super_block *)super))
-        return "its journal was not replayed";
+        return "its journal was not replayed" MEND;
     if (!(super->s_state & EXT2_VALID_FS))
-        return "it was not unmounted";
+        return "it was not unmounted" MEND;
     if (super->s_state & EXT2_ERROR_FS)
-        return "it has errors";
+        return "it has errors" MEND;
     if (super->s_last_orphan)
-        return "it has files to be cleaned up";
+        return "it has files to be cleaned up" MEND;
     if (super->s_feature_ro_compat & ~(unsigned)EXT2_LIB_FEATURE_RO_COMPAT_SUPP ||
         super->s_feature_ro_compat &
             (EXT4_FEATURE_RO_COMPAT_QUOTA | EXT4_FEATURE_RO_COMPAT_PROJECT |
