@@ -9,12 +9,14 @@
 #include <busbar/app.h>
 #include <busbar/console.h>
 
+enum { SAID = 1 }; /* an error that the command has put into words */
+
 struct command {
     const char *name;
     const char *usage; /* the arguments: "[NODE]"; "" for none */
     const char *about;
-    /* argv[0] is the command. 0, or a negative errno value, which the monitor prints in words;
-     * -EINVAL prints the usage. */
+    /* argv[0] is the command. 0, SAID, or a negative errno value, which the monitor prints in
+     * words; -EINVAL prints the usage. */
     int (*run)(int argc, char **argv);
     /* Word `index` that may stand as its argument, into `word`; false past the last. May be NULL.
      */

@@ -21,27 +21,49 @@ struct bb_block *find_disk(const char *name)
     return block;
 }
 
-int mount_disk(struct bb_block *block, const char *name)
+/* Why it cannot be taken into use, where the number says too little. */
+static int explain_mount(struct bb_block *block, const char *name, int error)
 {
     const char *disk = block->face.device->name;
-    int error = bb_file_mount(block, name, 0);
-    if (error == -ENXIO)
+    struct bb_file_space space;
+    unsigned count = 0;
+    if (error == -EEXIST) {
+        for (; bb_file_space(count, &space); count++)
+            if (space.block == block) {
+                say("%s is mounted as %s; `umount %s` ends it\n", disk, space.name, space.name);
+                return SAID;
+            }
+        say("%s: something else is mounted by this name; `mount` lists what is\n", name);
+    } else if (error == -ENOMEM) {
+        while (bb_file_space(count, &space))
+            count++;
+        say(count == BB_FILE_MOUNTS ? "%u file systems are mounted, more cannot be; umount one\n"
+                                    : "%u file systems take all the memory; umount one\n",
+            count);
+    } else if (error == -ENXIO) {
         say("%s: no file system that is known here; `block partitions %s` shows what is on it\n",
             disk, disk);
-    else if (error == -EEXIST)
-        say("%s or the name is in use: `mount` lists them, `umount NAME` ends it\n", disk);
-    else if (error == -EIO)
+    } else if (error == -EIO) {
         say("%s cannot be read; `log` says why\n", disk);
-    return error;
+    } else {
+        return error;
+    }
+    return SAID;
+}
+
+int mount_disk(struct bb_block *block, const char *name)
+{
+    int error = bb_file_mount(block, name, 0);
+    return error ? explain_mount(block, name ? name : block->face.device->name, error) : 0;
 }
 
 int visit_begin(struct visit *visit, const char *path)
 {
     size_t length = strcspn(path, ":");
-    *visit = (struct visit){.ours = false};
+    *visit = (struct visit){.path = path};
     if (!path[length] || length >= sizeof(visit->name)) {
         say("%s: a path is a disk or a mount, a colon and the rest: disk0p1:/hello.txt\n", path);
-        return -ENOENT;
+        return SAID;
     }
     memcpy(visit->name, path, length);
     if (is_mounted(visit->name))
@@ -49,24 +71,49 @@ int visit_begin(struct visit *visit, const char *path)
     struct bb_block *block = bb_block_by_name(visit->name);
     if (!block) {
         say("%s: no disk and no mount has this name; `block` and `mount` list them\n", visit->name);
-        return -ENODEV;
+        return SAID;
     }
     int error = mount_disk(block, visit->name);
     visit->ours = !error;
     return error;
 }
 
+/* Why no file can be at a path, or none can be made or removed there. */
+static const char *fault_of(const char *path)
+{
+    const char *at = strchr(path, ':') + 1, *name = last_name(path);
+    if (*at && *at != '/')
+        return "a path goes on with a / after the colon";
+    if (!*name && (!*at || name == at + 1))
+        return "this is the top of the file system, not a file in it";
+    if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0 || strncmp(at, "/..", 3) == 0)
+        return ". and .. are no files, and nothing is above the top";
+    if (at[strcspn(at, "\\:*?\"<>|")])
+        return "FAT has no names with \\ : * ? \" < > |";
+    return "no such path can be: a name is UTF-8 without controls, of at most 255 bytes";
+}
+
 int visit_end(struct visit *visit, int error)
 {
+    if (error == -EINVAL) {
+        say("%s: %s\n", visit->path, fault_of(visit->path));
+        error = SAID;
+    }
     int left = visit->ours ? bb_file_unmount(visit->name) : 0;
     return error ? error : left;
+}
+
+int visit_end_written(struct visit *visit, int error)
+{
+    int synced = visit->ours ? 0 : bb_file_sync(visit->name);
+    return visit_end(visit, error ? error : synced);
 }
 
 int visit_for(const char *path, int (*change)(const char *path))
 {
     struct visit visit;
     int error = visit_begin(&visit, path);
-    return error ? error : visit_end(&visit, change(path));
+    return error ? error : visit_end_written(&visit, change(path));
 }
 
 const char *last_name(const char *path)

@@ -7,19 +7,30 @@
 
 #include "command.h"
 
+/* Before the machine stops: everything is on the disks. What is not, the log says. */
+static inline void leave_files(void)
+{
+#if BB_MODULE_FILE
+    (void)bb_file_unmount_all();
+#endif
+}
+
 /* The mount that a path names, for the time of a command: a device that is not mounted is. */
 struct visit {
     char name[32];
+    const char *path;
     bool ours; /* to be unmounted again */
 };
 
-/* The mount that `path` names is there, or an error; said where it is not plain. */
+/* The mount that `path` names is there, or an error. `path` stays as long as the visit. */
 int visit_begin(struct visit *visit, const char *path);
-/* Ends it; the error to return, which is `error` unless that is 0. */
+/* Ends it; the error to return, which is `error` unless that is 0. Says why no such path can be. */
 int visit_end(struct visit *visit, int error);
-/* The disk or partition with this name; NULL, said, where there is none. */
+/* The same, with all that was written on the medium. */
+int visit_end_written(struct visit *visit, int error);
+/* The disk or partition with this name; NULL, and it is said, where there is none. */
 struct bb_block *find_disk(const char *name);
-/* bb_file_mount(), which says what the error number leaves open. */
+/* bb_file_mount(); SAID where the error number would leave something open. */
 int mount_disk(struct bb_block *block, const char *name);
 /* A visit for one change of what `path` names. */
 int visit_for(const char *path, int (*change)(const char *path));

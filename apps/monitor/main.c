@@ -2,7 +2,7 @@
 /* The monitor: reads a line, runs a command, says what went wrong; the end of input ends it. */
 #include <string.h>
 
-#include "command.h"
+#include "files.h"
 #include "line.h"
 
 #if BB_MODULE_TCPIP
@@ -86,5 +86,6 @@ int bb_main(void)
         if (count)
             run(count, words);
     }
+    leave_files();
     return 0;
 }

@@ -9,7 +9,7 @@ static int run(int argc, char **argv)
         return -EINVAL;
     if (argc > 1) {
         struct bb_block *block = find_disk(argv[1]);
-        return block ? mount_disk(block, argc == 3 ? argv[2] : NULL) : -ENODEV;
+        return block ? mount_disk(block, argc == 3 ? argv[2] : NULL) : SAID;
     }
     for (unsigned i = 0; bb_file_space(i, &space); i++) {
         if (space.gone) {
@@ -23,6 +23,8 @@ static int run(int argc, char **argv)
         say_size(space.total);
         say("\n");
     }
+    if (!bb_file_space(0, &space))
+        say("nothing is mounted; `mount DISK` takes one into use, `block` lists them\n");
     return 0;
 }
 

@@ -39,9 +39,7 @@ static int run(int argc, char **argv)
         int closed = bb_file_close(file);
         error = error ? error : closed;
     }
-    if (!error && !visit.ours)
-        error = bb_file_sync(visit.name);
-    return visit_end(&visit, error);
+    return visit_end_written(&visit, error);
 }
 
 const struct command command_save = {

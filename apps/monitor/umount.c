@@ -7,11 +7,12 @@ static int run(int argc, char **argv)
     if (argc != 2)
         return -EINVAL;
     int error = bb_file_unmount(argv[1]);
-    if (error == -ENODEV || error == -ENOENT)
-        say("%s: nothing is mounted by this name; `mount` lists what is\n", argv[1]);
-    else if (error && error != -EBUSY)
-        say("%s is not in use any more, but not all was written; `log` says why\n", argv[1]);
-    return error;
+    if (!error || error == -EBUSY)
+        return error;
+    say(error == -ENOENT ? "%s: nothing is mounted by this name; `mount` lists what is\n"
+                         : "%s is not in use any more, but not all was written; `log` says why\n",
+        argv[1]);
+    return SAID;
 }
 
 static bool complete(size_t index, char *word, size_t size)

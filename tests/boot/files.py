@@ -73,6 +73,8 @@ def make_fat(folder, size):
     image.write_bytes(bytes(size))
     must("mkfs.vfat", "-F", "16", image)
     must("mcopy", "-i", image, folder / "hello.txt", "::A name that is long.txt")
+    (folder / "filler").write_bytes(bytes(size - 5 * MIB // 2))
+    must("mcopy", "-i", image, folder / "filler", "::filler")
     return image.read_bytes()
 
 
@@ -114,6 +116,10 @@ def judge_fat(platform, folder, content, original):
     host("mcopy", "-o", "-i", image, "::from_ext4/random", folder / "back")
     check(f"{platform}: mtools find what was copied",
           same(folder / "back", original))
+    names = must("mdir", "-b", "-i", image, "::")
+    check(f"{platform}: a copy without room leaves the old file and no part of its own",
+          host("mtype", "-i", image, "::second")[1].startswith("hello from") and
+          ".part" not in names, names)
 
 
 def try_platform(platform, folder, fat):
@@ -121,17 +127,30 @@ def try_platform(platform, folder, fat):
     disk, places, size = make_disk(folder, {"ext4": make_ext4} | ({"fat": make_fat} if fat else {}))
     lines = ["block", "block partitions disk0", "ls disk0p1:/", "cat disk0p1:/hello.txt",
              "mkdir disk0p1:/copied", "cp disk0p1:/random disk0p1:/copied/random",
-             "rm disk0p1:/hello.txt", "ls disk0p1:/copied", "cat disk0p1:/none"]
+             "ls disk0p1:/copied", "cat disk0p1:/none"]
     if fat:
         lines += ["ls disk0p2:/", "mkdir disk0p2:/from_ext4", "mount disk0p2 f",
-                  "cp disk0p1:/random f:/from_ext4/", "mount", "umount f"]
+                  "cp disk0p1:/random f:/from_ext4/", "mount",
+                  "cp f:/from_ext4/random f:/from_ext4/RANDOM",
+                  "cp f:/from_ext4/random f:/second", "cp disk0p1:/hello.txt f:/second",
+                  "cp f:/filler f:/second", "ls f:/", "ls disk0p2:/", "save f:/a:b*?.txt x",
+                  "save f:/../up.txt x", "rm f:/", "umount f"]
+    lines += ["rm disk0p1:/hello.txt", "mount", "mount disk0p1 e", "save e:/late.txt late",
+              "mkdir e:/made", "rm e:/late.txt", "append e:/made/notes one", "mount disk0p1 again",
+              "mount disk0"]
     heard = monitor(platform, disk, *lines)
     for what in ("ext4 partition", "1000003  random", "hello from the host",
                  "one.[J.J..J gr\u00fc\u00df", "cat: not there", "1000003 bytes in"):
         check(f"{platform}: it says '{what}'", what in heard, heard)
+    for what in ("nothing is mounted", "disk0p1 is mounted as e; `umount e`"):
+        check(f"{platform}: and '{what}'", what in heard, heard)
+    check(f"{platform}: what is said in words is not said again", "out of reach" not in heard, heard)
     judge_ext4(platform, folder, part(disk, places["ext4"], size), original)
     if fat:
         check(f"{platform}: it lists a long name", "A name that is long.txt" in heard, heard)
+        for what in ("one file", "no room for both; `rm` it first", "disk0p2 is mounted as f",
+                     "FAT has no names with", "nothing is above the top", "the top of the file"):
+            check(f"{platform}: on the FAT, '{what}'", what in heard, heard)
         judge_fat(platform, folder, part(disk, places["fat"], size), original)
     status, said = host("sgdisk", "-v", disk)
     check(f"{platform}: sgdisk finds the table as it was", "No problems found" in said, said)

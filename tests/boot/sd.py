@@ -91,7 +91,13 @@ def use_files(guest, name):
                          ("block copy disk0p2 disk0p1 overwrite", "it is smaller than that")):
         heard = guest.ask(line)
         check(f"{name}: {line} says why not", wanted in heard, heard)
+    for line in ("mount disk0p2 card", "save card:/mounted.txt x", "mkdir card:/kept",
+                 "rm card:/mounted.txt"):
+        heard = guest.ask(line)
+        check(f"{name}: {line}", not heard.strip(), heard)
     guest.play(("send", "reboot"), ("expect", "^Busbar "))
+    heard = guest.ask("ls disk0p2:/kept")
+    check(f"{name}: what was mounted then is sound", not heard.strip(), heard)
     for path in ("disk0p1:/new/copy", "disk0p2:/copy"):
         heard = guest.ask(f"cat {path}")
         check(f"{name}: {path} is there after the reboot", TEXT in heard + "\n", heard)
