@@ -136,7 +136,7 @@ def try_platform(platform, folder, fat):
                   "cp f:/filler f:/second", "ls f:/", "ls disk0p2:/", "save f:/a:b*?.txt x",
                   "save f:/../up.txt x", "rm f:/", "umount f"]
     lines += ["rm disk0p1:/hello.txt", "mount", "mount disk0p1 e", "save e:/late.txt late",
-              "mkdir e:/made", "rm e:/late.txt", "append e:/made/notes one", "mount disk0p1 again",
+              "mkdir e:/made", "append e:/made/notes one", "rm e:/late.txt", "mount disk0p1 again",
               "mount disk0"]
     heard = monitor(platform, disk, *lines)
     for what in ("ext4 partition", "1000003  random", "hello from the host",
