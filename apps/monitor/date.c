@@ -18,18 +18,18 @@ static bool field(const char **text, unsigned digits, char after, unsigned *valu
 
 static int set(const char *day, const char *time)
 {
-    unsigned year, month, monthday, hour, minute, second;
+    static const char ends[] = {'-', '-', '\0', ':', ':', '\0'};
+    unsigned values[BB_ARRAY_SIZE(ends)];
     int64_t seconds;
-    if (!field(&day, 4, '-', &year) || !field(&day, 2, '-', &month) ||
-        !field(&day, 2, '\0', &monthday) || !field(&time, 2, ':', &hour) ||
-        !field(&time, 2, ':', &minute) || !field(&time, 2, '\0', &second))
-        return -EINVAL;
-    const struct bb_date date = {(int32_t)year,
-                                 (uint8_t)month,
-                                 (uint8_t)monthday,
-                                 (uint8_t)hour,
-                                 (uint8_t)minute,
-                                 (uint8_t)second,
+    for (unsigned i = 0; i < BB_ARRAY_SIZE(ends); i++)
+        if (!field(i < 3 ? &day : &time, i == 0 ? 4 : 2, ends[i], &values[i]))
+            return -EINVAL;
+    const struct bb_date date = {(int32_t)values[0],
+                                 (uint8_t)values[1],
+                                 (uint8_t)values[2],
+                                 (uint8_t)values[3],
+                                 (uint8_t)values[4],
+                                 (uint8_t)values[5],
                                  0};
     int error = bb_date_to_seconds(&date, &seconds);
     if (error < 0)

@@ -5,7 +5,7 @@
 
 static void say_path(const struct bb_node *node)
 {
-    char path[128];
+    char path[512]; /* as much as say() shows */
     bb_node_path(node, path, sizeof(path));
     say(" %s", path);
 }

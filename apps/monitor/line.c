@@ -12,14 +12,46 @@
 static struct {
     char text[LINE_SIZE];
     size_t length, cursor;
-    char history[LINE_HISTORY][LINE_SIZE];
-    size_t kept;           /* lines ever kept */
-    size_t recalled;       /* how far up the history, 0: the new line */
-    char draft[LINE_SIZE]; /* the new line while an old one is shown */
+    char history[LINE_HISTORY][LINE_SIZE]; /* and the new line, while an old one is shown */
+    size_t kept;                           /* lines ever kept */
+    size_t recalled;                       /* how far up the history, 0: the new line */
     const char *prompt;
     enum { PLAIN, ESCAPE, SEQUENCE } state;
-    char parameter; /* of an escape sequence: its only digit; 0: none, ';': more */
+    char parameter;     /* of an escape sequence: its only digit; 0: none, ';': more */
+    bool lost;          /* something typed is not in the line */
+    char character[4];  /* as far as it has come */
+    unsigned come, due; /* bytes of it, and those that are missing */
+    uint32_t code;
 } line;
+
+/* Positions are those of bytes; each character takes one column. */
+static bool within(size_t at)
+{
+    return (line.text[at] & 0xc0) == 0x80;
+}
+
+static size_t before(size_t at)
+{
+    while (at > 0 && within(--at))
+        ;
+    return at;
+}
+
+static size_t after(size_t at, size_t count)
+{
+    while (count-- > 0 && at < line.length)
+        while (within(++at))
+            ;
+    return at;
+}
+
+static size_t columns(size_t from, size_t to)
+{
+    size_t count = 0;
+    while (from < to)
+        count += !within(from++);
+    return count;
+}
 
 /* A redraw can go back to the start of a row and no further up. So a line that is longer is shown
  * as a window on it, which moves by half its width; "<" instead of the prompt says that it has
@@ -33,25 +65,25 @@ static size_t window_size(void)
 
 static size_t window_start(void)
 {
-    size_t half = window_size() / 2;
-    return line.cursor < 2 * half ? 0 : (line.cursor / half - 1) * half;
+    size_t half = window_size() / 2, steps = columns(0, line.cursor) / half;
+    return steps < 2 ? 0 : after(0, (steps - 1) * half);
 }
 
 static void redraw(void)
 {
-    size_t start = window_start(), shown = line.length - start;
-    if (shown > window_size())
-        shown = window_size();
-    say("\r%s%.*s\x1b[K", start ? "<" : line.prompt, (int)shown, line.text + start);
-    if (line.cursor < start + shown)
-        say("\x1b[%uD", (unsigned)(start + shown - line.cursor));
+    size_t start = window_start(), end = after(start, window_size());
+    say("\r\x1b[K%s%.*s", start ? "<" : line.prompt, (int)(end - start), line.text + start);
+    if (line.cursor < end)
+        say("\x1b[%uD", (unsigned)columns(line.cursor, end));
 }
 
 /* A line is complete: what scrolled away is shown, for those who read the terminal later. */
 static void finish(void)
 {
-    if (line.length > window_size() || window_start())
-        say("\r%s%s\x1b[K", line.prompt, line.text);
+    if (columns(0, line.length) >= window_size()) {
+        say("\r\x1b[K%s", line.prompt);
+        say("%s", line.text);
+    }
     say("\n");
 }
 
@@ -63,10 +95,10 @@ static void replace(const char *text)
     redraw();
 }
 
-static void insert(const char *text, size_t size)
+static bool insert(const char *text, size_t size)
 {
     if (line.length + size >= LINE_SIZE)
-        return;
+        return false;
     memmove(line.text + line.cursor + size, line.text + line.cursor, line.length - line.cursor + 1);
     memcpy(line.text + line.cursor, text, size);
     size_t start = window_start();
@@ -76,6 +108,20 @@ static void insert(const char *text, size_t size)
         say("%s", line.text + line.length - size);
     else
         redraw();
+    return true;
+}
+
+static void lose(void)
+{
+    line.lost = true;
+    say("\a");
+}
+
+static void type(const char *character, size_t size)
+{
+    line.lost &= line.length > 0; /* noise before a line is no part of it */
+    if (!insert(character, size))
+        lose();
 }
 
 static void erase(size_t from, size_t to)
@@ -90,27 +136,24 @@ static void erase(size_t from, size_t to)
 
 static void move(size_t to)
 {
-    if (to <= line.length) {
-        line.cursor = to;
-        redraw();
-    }
+    line.cursor = to;
+    redraw();
 }
 
 static void recall(size_t steps)
 {
-    size_t available = line.kept < LINE_HISTORY ? line.kept : LINE_HISTORY;
+    size_t available = line.kept < LINE_HISTORY - 1 ? line.kept : LINE_HISTORY - 1;
     if (steps > available)
         return;
     if (line.recalled == 0)
-        memcpy(line.draft, line.text, LINE_SIZE);
+        memcpy(line.history[line.kept % LINE_HISTORY], line.text, LINE_SIZE);
     line.recalled = steps;
-    replace(steps ? line.history[(line.kept - steps) % LINE_HISTORY] : line.draft);
+    replace(line.history[(line.kept - steps) % LINE_HISTORY]);
 }
 
 static void keep(void)
 {
-    const char *newest = line.kept ? line.history[(line.kept - 1) % LINE_HISTORY] : "";
-    if (line.length && strcmp(newest, line.text) != 0)
+    if (line.length && strcmp(line.history[(line.kept - 1) % LINE_HISTORY], line.text) != 0)
         memcpy(line.history[line.kept++ % LINE_HISTORY], line.text, LINE_SIZE);
 }
 
@@ -127,14 +170,8 @@ static size_t word_start(void)
 /* Word `index` that can stand where the cursor is. */
 static bool candidate(size_t start, size_t index, char *word, size_t size)
 {
-    if (start == 0) {
-        for (size_t i = 0; commands[i]; i++)
-            if (i == index) {
-                bb_format(word, size, "%s", commands[i]->name);
-                return true;
-            }
-        return false;
-    }
+    if (start == 0)
+        return command_help.complete(index, word, size);
     for (size_t i = 0; commands[i]; i++) {
         size_t length = strlen(commands[i]->name);
         if (strncmp(line.text, commands[i]->name, length) == 0 && line.text[length] == ' ')
@@ -167,7 +204,8 @@ static void complete(void)
         common[shared++] = ' ';
     if (found && shared > typed && shared < sizeof(common)) {
         common[shared] = '\0';
-        insert(common + typed, shared - typed);
+        if (!insert(common + typed, shared - typed))
+            say("\a");
         return;
     }
     if (found < 2)
@@ -190,10 +228,10 @@ static void control(char c)
         move(line.length);
         break;
     case 'B' - '@':
-        move(line.cursor - 1);
+        move(before(line.cursor));
         break;
     case 'F' - '@':
-        move(line.cursor + 1);
+        move(after(line.cursor, 1));
         break;
     case 'P' - '@':
         recall(line.recalled + 1);
@@ -215,7 +253,7 @@ static void control(char c)
         redraw();
         break;
     case 'D' - '@':
-        erase(line.cursor, line.cursor + (line.cursor < line.length));
+        erase(line.cursor, after(line.cursor, 1));
         break;
     case 'C' - '@':
         say("^C\n");
@@ -226,8 +264,7 @@ static void control(char c)
         break;
     case '\b':
     case 0x7f:
-        if (line.cursor)
-            erase(line.cursor - 1, line.cursor);
+        erase(before(line.cursor), line.cursor);
         break;
     default:
         break;
@@ -237,29 +274,51 @@ static void control(char c)
 /* The end of an escape sequence: arrow keys and their neighbours as control characters. */
 static void sequence(char c)
 {
-    static const char keys[][2] = {{'A', 'P'}, {'B', 'N'}, {'C', 'F'},
-                                   {'D', 'B'}, {'H', 'A'}, {'F', 'E'}};
+    static const char keys[][2] = {{'A', 'P'}, {'B', 'N'}, {'C', 'F'}, {'D', 'B'},
+                                   {'H', 'A'}, {'F', 'E'}, {'1', 'A'}, {'7', 'A'},
+                                   {'3', 'D'}, {'4', 'E'}, {'8', 'E'}};
+    if (c == '~')
+        c = line.parameter;
     for (size_t i = 0; i < BB_ARRAY_SIZE(keys); i++)
         if (keys[i][0] == c)
             control((char)(keys[i][1] - '@'));
-    if (c != '~')
+}
+
+/* A byte of a character that has several (RFC 3629; of the controls none is taken). */
+static void take_part(uint8_t byte)
+{
+    if (byte >= 0xc0) {
+        line.due = (unsigned)__builtin_clz(~((uint32_t)byte << 24)) - 1;
+        line.code = byte & 0x3fu >> line.due;
+        line.come = 0;
+    } else {
+        line.due--;
+        line.code = line.code << 6 | (byte & 0x3f);
+    }
+    line.character[line.come++] = (char)byte;
+    if (line.due)
         return;
-    if (line.parameter == '3')
-        control('D' - '@');
-    else if (line.parameter == '1' || line.parameter == '7')
-        move(0);
-    else if (line.parameter == '4' || line.parameter == '8')
-        move(line.length);
+    uint32_t lowest = line.come == 2 ? 0xa0 : line.come == 3 ? 0x800 : 0x10000;
+    if (line.code < lowest || line.code >> 11 == 0xd800 >> 11 || line.code > 0x10ffff)
+        lose();
+    else
+        type(line.character, line.come);
 }
 
 /* True when the line is complete. */
 static bool take(char c)
 {
+    uint8_t byte = (uint8_t)c;
+    bool goes_on = (byte & 0xc0) == 0x80;
+    if (line.due > 0 && !goes_on) {
+        line.due = 0;
+        lose();
+    }
     if (line.state == ESCAPE) {
         line.state = c == '[' || c == 'O' ? SEQUENCE : PLAIN;
         line.parameter = '\0';
     } else if (line.state == SEQUENCE) {
-        if (c < 0x40) {
+        if (byte < 0x40) {
             line.parameter = line.parameter ? ';' : c;
         } else {
             line.state = PLAIN;
@@ -269,8 +328,13 @@ static bool take(char c)
         line.state = ESCAPE;
     } else if (c == '\r' || c == '\n') {
         return true;
+    } else if (byte >= 0x80) {
+        if (goes_on ? line.due > 0 : byte < 0xf8)
+            take_part(byte);
+        else
+            lose();
     } else if (c >= ' ' && c < 0x7f) {
-        insert(&c, 1);
+        type(&c, 1);
     } else {
         control(c);
     }
@@ -288,6 +352,7 @@ char *line_read(const char *prompt)
     line.prompt = prompt;
     line.length = line.cursor = line.recalled = 0;
     line.text[0] = '\0';
+    line.lost = false;
     say("%s", prompt);
     do {
         bb_wait(next_byte, &c, BB_FOREVER);
@@ -298,5 +363,9 @@ char *line_read(const char *prompt)
     } while (!take(c));
     finish();
     keep();
+    if (line.lost && line.length) {
+        say("not run: too long or no UTF-8\n");
+        line.text[0] = '\0';
+    }
     return line.text;
 }

@@ -25,10 +25,9 @@ bool parse_number(const char *text, uint64_t limit, uint64_t *value)
     if (!*text)
         return false;
     for (; *text; text++) {
-        unsigned digit = *text >= '0' && *text <= '9'   ? (unsigned)(*text - '0')
-                         : *text >= 'a' && *text <= 'f' ? (unsigned)(*text - 'a') + 10
-                         : *text >= 'A' && *text <= 'F' ? (unsigned)(*text - 'A') + 10
-                                                        : 99;
+        unsigned digit = (unsigned)*text - '0', letter = ((unsigned)*text | 0x20) - 'a';
+        if (digit > 9)
+            digit = letter < 6 ? letter + 10 : 99;
         if (digit >= base || sum > (limit - digit) / base)
             return false;
         sum = sum * base + digit;

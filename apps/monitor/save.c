@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "files.h"
+#include "line.h"
 
 #if BB_MODULE_FILE
 enum { MOST_WORDS = 15 }; /* after the command's own: what follows never comes here */
@@ -10,7 +11,7 @@ enum { MOST_WORDS = 15 }; /* after the command's own: what follows never comes h
 /* The words with a space between them and a new line after the last. */
 static int put_words(struct bb_file *file, int argc, char **argv)
 {
-    char text[256];
+    char text[LINE_SIZE]; /* the words come from a line */
     size_t size = 0;
     for (int i = 2; i < argc; i++)
         size += bb_format(text + size, sizeof(text) - size, i > 2 ? " %s" : "%s", argv[i]);

@@ -214,7 +214,7 @@ static void say_hub(struct bb_usb_device *device)
 
 static int show(struct bb_usb_device *device)
 {
-    char path[128];
+    char path[512]; /* as much as say() shows */
     size_t length;
     const uint8_t *data = bb_usb_configuration(device, &length);
     if (device->node)

@@ -24,7 +24,7 @@ struct bb_console_line {
     enum bb_parity parity;
 };
 
-#define BB_CONSOLE_INPUT 256 /* bytes kept until read; a power of two */
+#define BB_CONSOLE_INPUT 1024 /* bytes kept until read: a pasted line; a power of two */
 
 struct bb_console {
     struct bb_face face;

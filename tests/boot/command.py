@@ -82,6 +82,11 @@ def main():
     check("a script on stdin is typed and answered", heard[0] == 0
           and re.search(r"up \d.*20\d\d-\d\d-\d\d", heard[1], re.DOTALL), *heard)
 
+    heard = busbar("run", "host", typed="gr\u00fc\u00dfe\nhelp " + 600 * "x" + "\nuptime\n")
+    check("what is typed is UTF-8", "\ngr\u00fc\u00dfe: no such command" in heard[1], *heard)
+    check("and a line that has no room is refused", "\nnot run: " in heard[1]
+          and "help: " not in heard[1] and re.search(r"up \d", heard[1]), *heard)
+
     for platform in ("host", "virt-arm64"):
         began = time.monotonic()
         heard = busbar("run", platform, "--timeout", "40")
