@@ -96,8 +96,8 @@ void answer_prepare(struct answer *answer, const struct http_request *request,
     } else if (file) {
         prepare_file(answer, request, file);
     } else if (table) {
-        api_start(&answer->cursor, table, request);
-        answer->chunked = request->minor > 0;
+        answer->status = api_start(&answer->cursor, table, request);
+        answer->chunked = answer->status == HTTP_OK && request->minor > 0;
     } else {
         answer->status = HTTP_NOT_FOUND;
     }

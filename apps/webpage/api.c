@@ -40,7 +40,7 @@ struct api_table {
     const char *list;                /* its key */
     void (*head)(struct json *json); /* keys before it; may be NULL */
     /* Where the list begins; NULL: at 0. */
-    void (*begin)(struct api_cursor *cursor, const struct http_request *request);
+    enum http_status (*begin)(struct api_cursor *cursor, const struct http_request *request);
     void (*resume)(struct api_cursor *cursor);                        /* others ran; may be NULL */
     bool (*piece)(struct api_cursor *cursor, struct json *json);      /* false at the end */
     void (*tail)(const struct api_cursor *cursor, struct json *json); /* keys after it, or NULL */
@@ -224,10 +224,11 @@ static const char *state_of(const struct bb_node *node)
     return bb_node_is_bus(node) ? "bus" : "unclaimed";
 }
 
-static void devices_begin(struct api_cursor *cursor, const struct http_request *request)
+static enum http_status devices_begin(struct api_cursor *cursor, const struct http_request *request)
 {
     (void)request;
     cursor->node = bb_node_root() ? bb_node_root()->child : NULL;
+    return HTTP_OK;
 }
 
 /* In the order in which people read a tree: a node, its children, its sibling. */
@@ -341,9 +342,9 @@ static bool value_piece(struct api_cursor *cursor, struct json *json)
 
 /* ---- /api/log ---- */
 
-static void log_begin(struct api_cursor *cursor, const struct http_request *request)
+static enum http_status log_begin(struct api_cursor *cursor, const struct http_request *request)
 {
-    cursor->at = http_query_number(request, "since", 0);
+    return http_query_number(request, "since", &cursor->at);
 }
 
 static bool log_piece(struct api_cursor *cursor, struct json *json)
@@ -471,13 +472,15 @@ const struct api_table *api_find(const struct http_request *request)
     return NULL;
 }
 
-void api_start(struct api_cursor *cursor, const struct api_table *table,
-               const struct http_request *request)
+enum http_status api_start(struct api_cursor *cursor, const struct api_table *table,
+                           const struct http_request *request)
 {
     memset(cursor, 0, sizeof(*cursor));
     cursor->table = table;
-    if (table->begin)
-        table->begin(cursor, request);
+    enum http_status status = table->begin ? table->begin(cursor, request) : HTTP_OK;
+    if (status != HTTP_OK)
+        cursor->table = NULL;
+    return status;
 }
 
 /* One piece: the head, an element of the list, or the tail. */

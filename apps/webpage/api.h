@@ -42,9 +42,10 @@ void api_begin(const struct api_figures *figures);
 void api_sample(void);
 /* The document that a request names, or NULL. */
 const struct api_table *api_find(const struct http_request *request);
-/* Sets the cursor to the start, with what the query asks for. */
-void api_start(struct api_cursor *cursor, const struct api_table *table,
-               const struct http_request *request);
+/* Sets the cursor to the start, with what the query asks for. HTTP_OK, or what to answer instead:
+ * then it has no table. */
+enum http_status api_start(struct api_cursor *cursor, const struct api_table *table,
+                           const struct http_request *request);
 /* Appends pieces while they fit. */
 void api_write(struct api_cursor *cursor, struct json *json);
 

@@ -378,7 +378,8 @@ bool http_path_is(const struct http_request *request, const char *path)
     return strncmp(target, path, length) == 0 && (!target[length] || target[length] == '?');
 }
 
-uint32_t http_query_number(const struct http_request *request, const char *name, uint32_t otherwise)
+enum http_status http_query_number(const struct http_request *request, const char *name,
+                                   uint32_t *number)
 {
     const char *at = strchr(request->target, '?');
     size_t length = strlen(name);
@@ -386,14 +387,16 @@ uint32_t http_query_number(const struct http_request *request, const char *name,
         at++;
         if (strncmp(at, name, length) != 0 || at[length] != '=')
             continue;
-        uint64_t number = 0;
+        uint64_t sum = 0;
         const char *digit = at + length + 1;
-        for (; *digit >= '0' && *digit <= '9' && number <= UINT32_MAX; digit++)
-            number = number * 10 + (uint64_t)(*digit - '0');
-        bool whole = digit > at + length + 1 && (!*digit || *digit == '&');
-        return whole && number <= UINT32_MAX ? (uint32_t)number : otherwise;
+        for (; *digit >= '0' && *digit <= '9' && sum <= UINT32_MAX; digit++)
+            sum = sum * 10 + (uint64_t)(*digit - '0');
+        if (digit == at + length + 1 || (*digit && *digit != '&') || sum > UINT32_MAX)
+            return HTTP_BAD_REQUEST;
+        *number = (uint32_t)sum;
+        return HTTP_OK;
     }
-    return otherwise;
+    return HTTP_OK;
 }
 
 const char *http_reason(enum http_status status)

@@ -72,9 +72,10 @@ enum http_status http_feed(struct http_request *request, const void *data, size_
                            size_t *taken);
 /* The path alone is `path`. A query may follow. */
 bool http_path_is(const struct http_request *request, const char *path);
-/* "?name=123": the number, or `otherwise` where it stands not there or is none. */
-uint32_t http_query_number(const struct http_request *request, const char *name,
-                           uint32_t otherwise);
+/* "?name=123": the number. Where it is not there, *number stays as it is; HTTP_BAD_REQUEST where it
+ * is none, or more than 32 bits. */
+enum http_status http_query_number(const struct http_request *request, const char *name,
+                                   uint32_t *number);
 /* "Not Found" */
 const char *http_reason(enum http_status status);
 

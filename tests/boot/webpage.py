@@ -131,6 +131,8 @@ class Checks:
         rest = self.json(f"/api/log?since={log['entries'][-1]['sequence']}")["entries"]
         self.check("and only what is new when asked for it",
                    rest and rest[0] == log["entries"][-1], rest)
+        self.check("a number that is none is a bad request",
+                   self.ask("/api/log?since=x").status == 400)
         disks = self.json("/api/block")["disks"]
         self.check("/api/block has the disk", [disk["blocks"] * disk["block_size"] for disk in disks
                                                if disk["name"] == "disk0"] == [8 << 20], disks)

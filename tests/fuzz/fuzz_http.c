@@ -43,7 +43,9 @@ static uint32_t read_all(const uint8_t *data, size_t size, size_t piece)
             check(target > 0 && target <= HTTP_MAX_TARGET);
             check(request.method == HTTP_OTHER || request.target[0] == '/');
             check(request.hosts || request.minor == 0);
-            sum += http_query_number(&request, "since", 7) + http_path_is(&request, "/api/log");
+            uint32_t since = 7;
+            sum += http_query_number(&request, "since", &since) + since;
+            sum += http_path_is(&request, "/api/log");
             sum += (uint32_t)request.method + request.gzip * 2u + request.close * 4u;
             for (size_t i = 0; i < target; i++)
                 sum = sum * 31 + (uint8_t)request.target[i];

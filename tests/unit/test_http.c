@@ -259,7 +259,9 @@ static void test_limits(void **state)
 static uint32_t since(const char *target)
 {
     memcpy(seen.target, target, strlen(target) + 1);
-    return http_query_number(&seen, "since", 99);
+    uint32_t number = 99;
+    enum http_status status = http_query_number(&seen, "since", &number);
+    return status == HTTP_OK ? number : status;
 }
 
 static void test_queries(void **state)
@@ -267,10 +269,10 @@ static void test_queries(void **state)
     (void)state;
     assert_int_equal(since("/api/log?since=0"), 0);
     assert_int_equal(since("/api/log?a=1&since=4294967295&b"), UINT32_MAX);
-    assert_int_equal(since("/api/log?since=4294967296"), 99);
-    assert_int_equal(since("/api/log?since=99999999999999999999999999"), 99);
-    assert_int_equal(since("/api/log?since="), 99);
-    assert_int_equal(since("/api/log?since=1x"), 99);
+    assert_int_equal(since("/api/log?since=4294967296"), HTTP_BAD_REQUEST);
+    assert_int_equal(since("/api/log?since=99999999999999999999999999"), HTTP_BAD_REQUEST);
+    assert_int_equal(since("/api/log?since="), HTTP_BAD_REQUEST);
+    assert_int_equal(since("/api/log?since=1x"), HTTP_BAD_REQUEST);
     assert_int_equal(since("/api/log?since"), 99);
     assert_int_equal(since("/api/log?xsince=1"), 99);
     assert_int_equal(since("/api/log?"), 99);

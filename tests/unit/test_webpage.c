@@ -28,7 +28,7 @@ static const char *read_by(const char *target, size_t room)
     memcpy(request.target, target, strlen(target));
     const struct api_table *table = api_find(&request);
     assert_non_null(table);
-    api_start(&cursor, table, &request);
+    assert_int_equal(api_start(&cursor, table, &request), HTTP_OK);
     for (pieces = 0; !cursor.done; pieces++) {
         struct json json = {.buffer = malloc(room), .size = room};
         api_write(&cursor, &json);
