@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* unsigned bb_test_registers_lost(uintptr_t address, uint32_t *value): a number in each register
  * that bb_arch_probe_read32() leaves alone, that load, and how many are others afterwards. */
+#if BB_ARCH_AARCH64
     .section .text.bb_test_registers_lost, "ax"
     .globl bb_test_registers_lost
     .type bb_test_registers_lost, %function
@@ -32,3 +33,4 @@ bb_test_registers_lost:
     ldp x29, x30, [sp], #96
     ret
     .size bb_test_registers_lost, . - bb_test_registers_lost
+#endif
