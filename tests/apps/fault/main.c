@@ -121,9 +121,9 @@ static void probe_write(void)
 /* How many registers are not as they were after a load that faulted; registers.S. */
 unsigned bb_test_registers_lost(uintptr_t address, uint32_t *value);
 #if !BB_ARCH_AARCH64
-unsigned bb_test_registers_lost(uintptr_t address, uint32_t *value)
+unsigned bb_test_registers_lost(uintptr_t place, uint32_t *value)
 {
-    (void)address, (void)value;
+    (void)place, (void)value;
     return 0; /* no fault is survived there */
 }
 #endif
