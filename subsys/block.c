@@ -320,6 +320,21 @@ static int append_partitions(struct bb_block *block)
     return error;
 }
 
+void bb_block_medium(struct bb_block *disk, const char *why)
+{
+    for (struct bb_block *block = bb_block_first(); block; block = bb_block_next(block)) {
+        struct bb_node *node = block->face.device->node;
+        if (block != disk && block->parent != disk)
+            continue;
+        if (why)
+            bb_device_broken(block->face.device, why, -ENODEV);
+        else
+            node->state = BB_NODE_RUNNING, node->reason = (struct bb_reason){0};
+        if (why && block->gone)
+            block->gone(block);
+    }
+}
+
 static void leave(struct bb_block *block)
 {
     bb_timer_event_cancel(&block->watchdog);

@@ -17,6 +17,8 @@ static int list(void)
         say_size(bb_block_bytes(block));
         say(", %llu blocks of %u%s", (unsigned long long)block->capacity, block->block_size,
             block->features & BB_BLOCK_READ_ONLY ? ", read-only" : "");
+        if (block->face.device->node->state != BB_NODE_RUNNING)
+            say(", gone");
         if (*block->label) {
             say(", ");
             say_name(block->label);

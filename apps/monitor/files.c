@@ -45,6 +45,8 @@ static int explain_mount(struct bb_block *block, const char *name, int error)
             disk, disk);
     } else if (error == -EIO) {
         say("%s cannot be read; `log` says why\n", disk);
+    } else if (error == -ENODEV) {
+        say("%s is gone: it was taken out\n", disk);
     } else {
         return error;
     }

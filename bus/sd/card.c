@@ -371,7 +371,7 @@ static void request_ended(struct bb_sd *sd, int error)
 static void gone(struct bb_sd *sd)
 {
     if (sd->state != BB_SD_GONE)
-        bb_device_broken(sd->device, "the card was taken out, or answers no more", -ENODEV);
+        bb_block_medium(&sd->block, "the card was taken out, or answers no more");
     sd->state = BB_SD_GONE;
     bb_sd_abandon(sd);
     bb_sd_finish_all(sd, -ENODEV);
@@ -396,8 +396,7 @@ static void set_features(struct bb_sd *sd)
 
 static void back(struct bb_sd *sd)
 {
-    sd->device->node->state = BB_NODE_RUNNING;
-    sd->device->node->reason = (struct bb_reason){0};
+    bb_block_medium(&sd->block, NULL);
     bb_print(BB_INFO, "%s: the card %s is back", sd->device->name, sd->card.name);
 }
 
@@ -408,7 +407,7 @@ static void take_card(struct bb_sd *sd)
     else if (sd->state == BB_SD_GONE)
         back(sd);
     sd->state = BB_SD_READY;
-    sd->lost = false;
+    sd->lost = sd->restarted = false;
     set_features(sd); /* its protection may have changed meanwhile */
     bb_sd_start_request(sd);
 }
@@ -416,8 +415,8 @@ static void take_card(struct bb_sd *sd)
 static void meet_another(struct bb_sd *sd)
 {
     if (memcmp(sd->other, sd->card.cid, sizeof(sd->other)) != 0)
-        bb_print(BB_WARNING, "%s: %s is another card: it is used after the next start",
-                 sd->device->name, sd->card.name);
+        bb_print(BB_WARNING, "%s: %s is another card: used after the next start", sd->device->name,
+                 sd->card.name);
     memcpy(sd->other, sd->card.cid, sizeof(sd->other));
     gone(sd);
 }
@@ -452,6 +451,8 @@ void bb_sd_identified(struct bb_sd *sd, int error)
         lose(sd, error);
     } else if (!first && !is_same(sd)) {
         meet_another(sd);
+    } else if (sd->restarted && sd->state == BB_SD_READY) {
+        gone(sd); /* nobody looked while it was out: what was on it may have changed */
     } else {
         take_card(sd);
     }

@@ -49,6 +49,19 @@ static void set_bus(struct bb_sd *sd, uint32_t hz, uint8_t width)
 
 /* ---- Steps ---- */
 
+static bool ask_without_address(struct bb_sd *sd, struct bb_sd_command *command)
+{
+    (void)command; /* argument 0: of cards that have no address yet */
+    return sd->had_address;
+}
+
+/* A card that is idle without our CMD0 has lost its power: it may have been elsewhere. */
+static int take_idle_already(struct bb_sd *sd, const struct bb_sd_command *command, int error)
+{
+    sd->restarted |= !error && !(command->reply[0] >> STATE_SHIFT & STATE_MASK);
+    return 0;
+}
+
 static int take_idle(struct bb_sd *sd, const struct bb_sd_command *command, int error)
 {
     (void)command;
@@ -223,6 +236,7 @@ static int take_new_speed(struct bb_sd *sd, const struct bb_sd_command *command,
 static const struct bb_sd_script script = {
     .steps =
         (const struct bb_sd_step[]){
+            {APPLICATION, BB_SD_R1, false, ask_without_address, take_idle_already},
             {GO_IDLE, BB_SD_NO_ANSWER, .take = take_idle},
             {SEND_IF_COND, BB_SD_R7, .prepare = ask_interface, .take = take_interface},
             {SEND_OP_COND, BB_SD_R3, true, ask_condition, take_condition},
@@ -244,6 +258,7 @@ static const struct bb_sd_script script = {
 void bb_sd_identify(struct bb_sd *sd)
 {
     bb_sd_abandon(sd);
+    sd->had_address = sd->card.rca;
     sd->card = (struct bb_sd_card){0};
     sd->fast = false;
     sd->ops->stop(sd);

@@ -108,8 +108,6 @@ static int partitions_probe(struct bb_device *device)
         return bb_fail(device, "partition table", error);
     if (table->scheme == BB_PARTITION_NONE)
         return bb_fail(device, "partition table, the disk has none", -ENOSYS);
-    bb_print(BB_VERBOSE, "%s: %s with %u partitions", self->disk->face.device->name,
-             table->scheme == BB_PARTITION_GPT ? "GPT" : "MBR", table->count);
     return 0;
 }
 

@@ -126,7 +126,7 @@ struct bb_block {
     bool hung;      /* it had to be reset, and has completed nothing since */
     void *bounces;  /* buffers of the calls that wait, free ones */
     struct bb_node *partitions;
-    void (*gone)(struct bb_block *block); /* of who holds its face: the device goes */
+    void (*gone)(struct bb_block *block); /* of who holds its face: it goes, or its medium */
 };
 
 struct bb_block_ops {
@@ -260,6 +260,10 @@ void bb_block_complete(struct bb_block *block, struct bb_block_request *request,
 /* The device has another size now: says so in the log. Partitions beyond the end are refused from
  * now on. Thread context. */
 void bb_block_resize(struct bb_block *block, uint64_t capacity);
+/* The medium of a disk was taken out: whoever uses its contents or its partitions' is told, as
+ * these are gone for good; `why` must stay valid. NULL: one of the same size is there again. Its
+ * partition table is not read again. Thread context. */
+void bb_block_medium(struct bb_block *disk, const char *why);
 /* The device is given up for good: the node has the reason, every submit answers -EIO. What is in
  * flight the driver completes. `why` must stay valid. Thread context. */
 void bb_block_break(struct bb_block *block, const char *why, int error);

@@ -53,7 +53,7 @@ struct bb_file_space {
     struct bb_block *block;
     uint64_t total, free; /* bytes */
     bool read_only;
-    bool gone; /* its device was pulled out: unmount it; `total` and `free` are 0 */
+    bool gone; /* its device or card was pulled out: unmount it; `total` and `free` are 0 */
 };
 
 /* ---- Mounts ---- */

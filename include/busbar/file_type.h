@@ -19,6 +19,7 @@ struct bb_mount {
     bool read_only;
     bool unwritten; /* something was to be written since the device was last flushed */
     bool used;
+    bool gone; /* its device or the medium in it, for good */
     char name[32];
 };
 

@@ -137,6 +137,7 @@ struct bb_sd {
     bool again;                           /* one has ended, and was not looked at yet */
     bool application;                     /* CMD55 went before */
     bool running, removed, lost;          /* lost: it is to be identified before its next request */
+    bool had_address, restarted;          /* the card, before; and it has lost its power since */
     bool fast, slow;    /* the card can be switched to high speed; it did not do well there */
     int error;          /* of the command that ended */
     uint32_t wait_left; /* ms that the script may still spend on pauses */

@@ -25,6 +25,8 @@ int bb_mount_charge(struct bb_mount *mount, size_t size)
 static int refuse(struct bb_mount *mount, uint64_t offset, size_t size)
 {
     uint64_t bytes = bb_block_bytes(mount->block);
+    if (mount->gone)
+        return -ENODEV; /* what the device has now is another medium's */
     if (offset > bytes || size > bytes - offset)
         return -EPROTO; /* the file system is larger than the device */
     return bb_mount_charge(mount, size);
@@ -78,7 +80,7 @@ int bb_mount_write(struct bb_mount *mount, uint64_t offset, const void *data, si
 
 int bb_mount_flush(struct bb_mount *mount)
 {
-    int error = mount->read_only ? 0 : bb_block_flush(mount->block);
+    int error = mount->gone ? -ENODEV : mount->read_only ? 0 : bb_block_flush(mount->block);
     mount->unwritten = mount->unwritten && error;
     return error;
 }

@@ -19,11 +19,6 @@ static bool is_mounted(const struct bb_mount *mount)
     return mount->used && mount->state;
 }
 
-static bool is_gone(const struct bb_mount *mount)
-{
-    return mount->block->face.device->removed;
-}
-
 static struct bb_mount *find(const char *name, size_t length)
 {
     for (size_t i = 0; i < MOUNTS; i++)
@@ -33,14 +28,20 @@ static struct bb_mount *find(const char *name, size_t length)
     return NULL;
 }
 
-/* Every call stands between these two. */
-static int begin(struct bb_mount *mount, size_t size)
+/* Every call stands between one of these two and end(); on a mount that is gone only those that
+ * give something back. */
+static int begin_anyway(struct bb_mount *mount, size_t size)
 {
     if (busy)
         return -EBUSY;
     busy = true;
     bb_mount_begin(mount, size);
     return 0;
+}
+
+static int begin(struct bb_mount *mount, size_t size)
+{
+    return mount->gone ? -ENODEV : begin_anyway(mount, size);
 }
 
 static int end(int result)
@@ -67,7 +68,7 @@ static int begin_at(const char *path, bool write, struct bb_mount **mount, const
             return -EINVAL;
         at += length;
     }
-    if (is_gone(*mount))
+    if ((*mount)->gone)
         return -ENODEV;
     if (write && (*mount)->read_only)
         return -EROFS;
@@ -78,15 +79,19 @@ static int begin_at(const char *path, bool write, struct bb_mount **mount, const
 
 static void disk_gone(struct bb_block *block)
 {
-    for (size_t i = 0; i < MOUNTS; i++)
-        if (is_mounted(&mounts[i]) && mounts[i].block == block)
-            bb_print(BB_WARNING, "%s: its disk was pulled out", mounts[i].name);
+    for (size_t i = 0; i < MOUNTS; i++) {
+        struct bb_mount *mount = &mounts[i];
+        if (mount->used && mount->block == block && !mount->gone) {
+            mount->gone = true;
+            if (is_mounted(mount))
+                bb_print(BB_WARNING, "%s: its disk was pulled out", mount->name);
+        }
+    }
 }
 
 static void forget(struct bb_mount *mount)
 {
     bb_file_free(mount->bounce);
-    mount->block->gone = NULL;
     bb_face_put(&mount->block->face);
     *mount = (struct bb_mount){0};
 }
@@ -118,7 +123,7 @@ int bb_file_mount_types(const struct bb_file_type *const *types, struct bb_block
     for (size_t i = 0; i < MOUNTS; i++) {
         if (!mounts[i].used)
             mount = &mounts[i];
-        else if (mounts[i].block == block || strcmp(mounts[i].name, name) == 0)
+        else if ((mounts[i].block == block && !mounts[i].gone) || strcmp(mounts[i].name, name) == 0)
             return -EEXIST;
     }
     if (!mount)
@@ -159,11 +164,11 @@ int bb_file_unmount(const char *name)
     struct bb_mount *mount = find(name, strlen(name));
     if (!mount)
         return -ENOENT;
-    int error = has_open(mount) ? -EBUSY : begin(mount, 0);
+    int error = has_open(mount) ? -EBUSY : begin_anyway(mount, 0);
     if (error)
         return error;
     error = mount->type->unmount(mount);
-    if (is_gone(mount)) {
+    if (mount->gone) {
         error = 0;
         if (mount->unwritten)
             bb_print(BB_WARNING, "%s: what was not yet written to its disk is lost", name);
@@ -212,7 +217,7 @@ bool bb_file_space(unsigned index, struct bb_file_space *space)
                                         .name = mount->name,
                                         .block = mount->block,
                                         .read_only = mount->read_only,
-                                        .gone = is_gone(mount)};
+                                        .gone = mount->gone};
         if (!space->gone && begin(mount, 0) == 0)
             (void)end(mount->type->space(mount, &space->total, &space->free));
         return true;
@@ -259,7 +264,7 @@ int bb_file_open(const char *path, unsigned flags, struct bb_file **file)
 
 int bb_file_close(struct bb_file *file)
 {
-    int error = begin(file->mount, 0);
+    int error = begin_anyway(file->mount, 0);
     if (error)
         return error;
     error = file->mount->type->close(file);

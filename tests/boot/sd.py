@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The card of the Raspberry Pi, behind SDHOST and behind the Arasan: file systems of the host's
 programs are written to, the machine reboots and reads them, the host judges them. Then the card is
-pulled out while it is used, and put back.
+pulled out while it is used, and put back: as it was, changed elsewhere, or another one of its size.
 
     python3 tests/boot/sd.py
 """
@@ -116,11 +116,78 @@ def pull_out(guest, name, node):
     check(f"{name}: and the machine goes on", "up " in guest.ask("uptime"))
 
 
-def put_back(guest, name, card):
+def insert(guest, card):
     guest.monitor.execute("blockdev-change-medium", device="sd0", filename=str(card), format="raw")
+
+
+def put_back(guest, name, card):
+    insert(guest, card)
     guest.hear(3)
     heard = guest.ask("log") + guest.ask("cat disk0p1:/text")
     check(f"{name}: put back, it is read again", "is back" in heard and TEXT.strip() in heard, heard)
+
+
+def put_another(guest, name, folder):
+    """QEMU's cards have the same CID."""
+    other = folder / "other"
+    other.write_bytes(bytes(64 * MIB))
+    must("sfdisk", "-q", other, said="label: dos\nstart=8192,size=16384,type=c,bootable\n")
+    heard = guest.ask("mount disk0p2 two")
+    guest.monitor.execute("eject", device="sd0", force=True)
+    insert(guest, other)
+    heard += guest.ask("save two:/settings.txt lost")
+    check(f"{name}: a mount does not go on with another card", "two: its disk was pulled out" in
+          guest.ask("log") and "is gone" not in heard, heard)
+    guest.hear(3)
+    heard = guest.ask("mount") + guest.ask("umount two")
+    check(f"{name}: what was mounted stays gone", "two          gone: " in heard, heard)
+    check(f"{name}: and nothing was written to it", not any(other.read_bytes()[MIB:]))
+
+
+def host_changes(card, folder, count):
+    """As the host leaves a card that came out of a machine: checked, with a file more."""
+    text = folder / "text"
+    text.write_text(f"file {count} of the host\n" * 5000)
+    host("e2fsck", "-fy", card)
+    must("debugfs", "-w", "-R", f"write {text} host{count}", card)
+
+
+def change_elsewhere(folder, noticed):
+    """The host writes to the card while it is out; whether an access meanwhile fails or none is
+    tried, what is mounted must not go on with what it knew of the card."""
+    name = "changed elsewhere, " + ("and missed meanwhile" if noticed else "unnoticed")
+    card = folder / "changed"
+    card.write_bytes(bytes(64 * MIB))
+    must("mke2fs", "-q", "-F", "-t", "ext4", card)
+    with Guest(run.Machine("raspi3b", disks=[str(card)])) as guest:
+        heard = guest.ask("mount disk0 card") + guest.ask("save card:/one.txt one")
+        check(f"{name}: it is used", not heard.strip(), heard)
+        guest.monitor.execute("eject", device="sd0", force=True)
+        if noticed:
+            heard = guest.ask("save card:/lost.txt lost") + guest.ask("mount")
+            check(f"{name}: mount says so", "card         gone: " in heard, heard)
+            heard = guest.ask("block")
+            check(f"{name}: block says so", ", gone" in heard, heard)
+            heard = guest.ask("explain disk0") + guest.ask("mount disk0 other")
+            check(f"{name}: explain says so, and nothing is mounted",
+                  "the card was taken out" in heard and "disk0 is gone" in heard, heard)
+        host_changes(card, folder, 1)
+        insert(guest, card)
+        if noticed:
+            guest.hear(3)
+        heard = guest.ask("save card:/two.txt two")
+        check(f"{name}: the mount is gone", "save" in heard and "gone" in
+              guest.ask("mount"), heard)
+        guest.hear(3)
+        heard = guest.ask("umount card") + guest.ask("mount disk0 card")
+        heard += guest.ask("save card:/two.txt two")
+        check(f"{name}: mounted again it is used", not heard.strip(), heard)
+        heard = guest.ask("ls card:/")
+        check(f"{name}: with what the host wrote", "host1" in heard and "two.txt" in heard, heard)
+        guest.ask("umount card")
+        guest.play(("send", "poweroff"), status=0)
+    status, said = host("e2fsck", "-fn", card)
+    check(f"{name}: e2fsck finds it clean", status == 0, said)
 
 
 def try_platform(platform, node, folder):
@@ -130,6 +197,7 @@ def try_platform(platform, node, folder):
         use_files(guest, name)
         pull_out(guest, name, node)
         put_back(guest, name, card)
+        put_another(guest, name, folder)
         guest.play(("send", "poweroff"), status=0)
     status, said = host("fsck.vfat", "-n", part(card, FAT, folder / "judged"))
     check(f"{name}: fsck.vfat finds the FAT clean", status == 0, said)
@@ -141,6 +209,8 @@ def main():
     with tempfile.TemporaryDirectory(prefix="busbar-sd") as folder:
         try_platform("raspi3b", "mmc@7e202000", Path(folder))
         try_platform(str(ROOT / "tests/boot/sdhci"), "mmc@7e300000", Path(folder))
+        change_elsewhere(Path(folder), noticed=True)
+        change_elsewhere(Path(folder), noticed=False)
     return check.status()
 
 

@@ -379,6 +379,9 @@ void sd_card_command(struct sd_card *card, unsigned index, uint32_t argument, ui
     if (!card->present)
         return;
     settle(card);
+    card->unseen = card->unseen && hz > 400000;
+    if (card->unseen)
+        return;
     check_clock(card, hz);
     enum sd_card_state before = card->state;
     bool applies = card->application, legal;

@@ -45,6 +45,7 @@ struct sd_card {
     uint8_t erased;     /* what erased blocks read as */
     uint64_t busy_time; /* ns, after a block or an erase */
     bool present;
+    bool unseen; /* put back, and nobody knows: a clock that is too fast for it gets no answer */
 
     enum sd_card_state state;
     uint32_t status; /* error bits not told yet */

@@ -23,6 +23,13 @@ struct fault_run {
 };
 
 static uint8_t *out, *in;
+static unsigned left; /* times that users of the disk were told that its medium left */
+
+static void count_left(struct bb_block *block)
+{
+    (void)block;
+    left++;
+}
 
 /* A write and a read; -EIO when the read gave something else than was written. */
 static int use(struct bb_block *disk, unsigned seed)
@@ -45,7 +52,9 @@ static struct bb_block *start(unsigned host, enum sd_card_kind kind)
     sd_prepare(host, kind, SMALL);
     out = sd_memory(BLOCKS * 512, 0);
     in = sd_memory(BLOCKS * 512, 0);
-    return sd_boot(host);
+    struct bb_block *disk = sd_boot(host);
+    disk->gone = count_left;
+    return disk;
 }
 
 /* What a request may end with while a fault lasts. A card that never answers is gone. */
@@ -62,6 +71,7 @@ static void check_error(const struct fault_run *run, int error, unsigned retries
         assert_true(error == -EIO || error == -ETIMEDOUT || (!error && run->count < FOR_GOOD));
         assert_int_equal(run->disk->face.device->node->state, BB_NODE_RUNNING);
     }
+    assert_int_equal(left, error == -ENODEV); /* a card that is there, and recovers, never left */
 }
 
 /* What one fault at a command does once the card is in use: the retry does it. */
@@ -84,10 +94,12 @@ static int one_in_use(void *context)
     else
         assert_int_equal(error, 0);
     if (run->fault != SD_FAULT_GONE) {
+        unsigned before = left;
         bb_sleep(5 * BB_SEC); /* it comes back, where it was given up */
         assert_int_equal(use(run->disk, 2), 0);
         assert_int_equal(use(run->disk, 3), 0);
         assert_int_equal(bb_block_reap(run->disk, 0, 1), 0);
+        assert_int_equal(left, before);
     }
     return over ? OVER : effects ? EFFECT : NO_EFFECT;
 }
@@ -243,6 +255,33 @@ static void test_another(void **state)
     assert_int_equal(disk->capacity, SMALL);
 }
 
+/* It comes back with other contents, 20 times, out long enough to be missed or not even noticed:
+ * what was there left for good. */
+static void test_other_contents(void **state)
+{
+    struct bb_block *disk = start((unsigned)(uintptr_t)*state, SD_CARD_SDHC);
+    assert_int_equal(use(disk, 1), 0);
+    for (unsigned i = 1; i <= 20; i++) {
+        bool missed = i % 2;
+        pi.card.present = !missed;
+        pi.card.unseen = !missed;
+        if (!missed)
+            sd_card_power_up(&pi.card);
+        assert_int_equal(bb_block_write(disk, 0, 1, out), -ENODEV);
+        assert_int_equal(left, i);
+        assert_int_equal(disk->face.device->node->state, BB_NODE_FAILED);
+        if (missed) {
+            bb_sleep(3 * BB_SEC);
+            pi.card.present = true;
+            sd_card_power_up(&pi.card);
+        }
+        bb_sleep(3 * BB_SEC);
+        assert_int_equal(disk->face.device->node->state, BB_NODE_RUNNING);
+        assert_int_equal(use(disk, i), 0);
+        assert_int_equal(left, i);
+    }
+}
+
 /* Somebody protected it meanwhile. */
 static void test_back_protected(void **state)
 {
@@ -361,10 +400,11 @@ static void test_remove_in_flight(void **state)
 #test, test, NULL, NULL, (void *)(host)                                                    \
     }
 #define SD_FAULT_TESTS(host)                                                                       \
-    ON(host, test_back), ON(host, test_back_protected), ON(host, test_another),                    \
-        ON(host, test_dma_error), ON(host, test_dead_at_start), ON(host, test_dead_in_use),        \
-        ON(host, test_lost_setup), ON(host, test_expire), ON(host, test_remove_in_flight),         \
-        ON(host, test_slower), ON(host, test_once), ON(host + HOSTS, test_once), /* with CMD23 */  \
+    ON(host, test_other_contents), ON(host, test_back), ON(host, test_back_protected),             \
+        ON(host, test_another), ON(host, test_dma_error), ON(host, test_dead_at_start),            \
+        ON(host, test_dead_in_use), ON(host, test_lost_setup), ON(host, test_expire),              \
+        ON(host, test_remove_in_flight), ON(host, test_slower), ON(host, test_once),               \
+        ON(host + HOSTS, test_once), /* with CMD23 */                                              \
         ON(host, test_longer), ON(host, test_at_start)
 
 #endif

@@ -253,6 +253,57 @@ static void test_unmount_all(void **state)
     clean_up();
 }
 
+/* A card that was written to elsewhere: nothing of the old mount reaches it. */
+static void test_other_medium(void **state)
+{
+    (void)state;
+    struct bb_file *writer, *reader;
+    struct bb_file_space space;
+    static uint8_t data[3000];
+    make("-F 16", 32, 512);
+    mount();
+    put("d:/old", 3000, 1, 3000);
+    assert_int_equal(bb_file_open("d:/old", BB_FILE_READ, &reader), 0);
+    assert_int_equal(bb_file_open("d:/lost", BB_FILE_WRITE | BB_FILE_CREATE, &writer), 0);
+    assert_int_equal(bb_file_write(writer, data, sizeof(data)), sizeof(data));
+    image_leave(&image);
+    assert_int_equal(host("cd %s && rm image && truncate -s 32M image && "
+                          "PATH=$PATH:/sbin:/usr/sbin mkfs.vfat -F 16 image >/dev/null && "
+                          "head -c 3000 /dev/zero | MTOOLS_SKIP_CHECK=1 mcopy -i image - ::new",
+                          folder),
+                     0);
+    char path[64];
+    size_t length;
+    snprintf(path, sizeof(path), "%s/image", folder);
+    uint8_t *other = load_file(path, &length), *before = load_file(path, &length);
+    free(image.bytes);
+    image.bytes = other;
+    assert_int_equal(bb_file_read(reader, data, sizeof(data)), -ENODEV);
+    assert_int_equal(bb_file_write(writer, data, sizeof(data)), -ENODEV);
+    assert_int_equal(bb_file_truncate(writer, 0), -ENODEV);
+    assert_int_equal(bb_file_make_directory("d:/more"), -ENODEV);
+    assert_int_equal(bb_file_sync("d"), -ENODEV);
+    assert_int_equal(bb_file_unmount("d"), -EBUSY);
+    assert_true(bb_file_space(0, &space) && space.gone);
+    assert_int_equal(bb_file_mount_types(types, &image.block, "d", 0), -EEXIST);
+    assert_int_equal(bb_file_close(reader), -ENODEV);
+    assert_int_equal(bb_file_close(writer), -ENODEV);
+    assert_int_equal(bb_file_mount_types(types, &image.block, "e", 0), 0);
+    assert_int_equal(bb_file_mount_types(types, &image.block, "f", 0), -EEXIST);
+    assert_int_equal(entries("e:"), 1);
+    assert_int_equal(bb_file_unmount("d"), 0);
+    assert_int_equal(logged("d: what was not yet written to its disk is lost"), 1);
+    assert_memory_equal(other, before, length);
+    free(before);
+    assert_int_equal(bb_file_rename("e:/new", "e:/newer"), 0);
+    image_leave(&image); /* the second mount is told too */
+    assert_int_equal(bb_file_sync("e"), -ENODEV);
+    assert_int_equal(bb_file_unmount("e"), 0);
+    mount();
+    judge();
+    clean_up();
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -266,6 +317,7 @@ int main(void)
         cmocka_unit_test(test_early_looks),
         cmocka_unit_test(test_pulled_out),
         cmocka_unit_test(test_unmount_all),
+        cmocka_unit_test(test_other_medium),
     };
     return run_apart(tests, BB_ARRAY_SIZE(tests));
 }

@@ -96,6 +96,13 @@ static void image_start(struct image *image, uint8_t *bytes, size_t size, uint32
     image->block.face.device = &image->device;
 }
 
+/* The medium goes, and the device stays. */
+static inline void image_leave(struct image *image)
+{
+    if (image->block.gone)
+        image->block.gone(&image->block);
+}
+
 /* As a device that somebody holds is once it was pulled out. */
 static inline void image_pull(struct image *image)
 {
