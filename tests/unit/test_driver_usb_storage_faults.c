@@ -191,6 +191,19 @@ static void test_medium_removed(void **state)
     assert_true(disk->broken);
 }
 
+/* A stick that keeps its first blocks only. */
+static struct bb_block *plug_of_size(uint64_t blocks)
+{
+    soft_host_prepare(1);
+    make_stick(BB_USB_HIGH, 512);
+    stick.blocks = stick.said_blocks = blocks;
+    stick.kept = BLOCKS;
+    boot(NULL);
+    struct bb_block *disk = plug();
+    assert_non_null(disk);
+    return disk;
+}
+
 /* There are sticks that say so after each reset. READ CAPACITY tells whether it is the same one,
  * and whatever goes wrong with the question itself is tried again, too. */
 static void changed_by_reset(uint64_t blocks)
@@ -199,13 +212,7 @@ static void changed_by_reset(uint64_t blocks)
         STORAGE_WRONG_TAG,     STORAGE_NO_DATA,    STORAGE_SHORT_DATA,
         STORAGE_STALL_WRAPPER, STORAGE_STALL_DATA, STORAGE_STALL_STATUS,
     };
-    soft_host_prepare(1);
-    make_stick(BB_USB_HIGH, 512);
-    stick.blocks = stick.said_blocks = blocks;
-    stick.kept = BLOCKS;
-    boot(NULL);
-    struct bb_block *disk = plug();
-    assert_non_null(disk);
+    struct bb_block *disk = plug_of_size(blocks);
     bool large = blocks > UINT32_MAX;
     uint8_t look = large ? 0x9e : 0x25;
     for (unsigned i = 0; i < BB_ARRAY_SIZE(lies); i++) {
@@ -247,13 +254,7 @@ static void test_large_one_changed_by_reset(void **state)
 /* Nothing but the question is sent to it. */
 static void other_after_reset(uint64_t blocks, uint64_t other, uint32_t size)
 {
-    soft_host_prepare(1);
-    make_stick(BB_USB_HIGH, 512);
-    stick.blocks = stick.said_blocks = blocks;
-    stick.kept = BLOCKS;
-    boot(NULL);
-    struct bb_block *disk = plug();
-    assert_non_null(disk);
+    struct bb_block *disk = plug_of_size(blocks);
     stick.reset_attention[0] = (struct storage_sense){6, 0x28, 0};
     stick.said_blocks = other;
     stick.said_size = size;

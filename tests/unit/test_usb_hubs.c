@@ -413,15 +413,21 @@ static void plug_odd_hub(void)
     usb_plug(&soft_host.sockets[0], &hubs[0].usb);
 }
 
-/* A port that is to be off is told so again, not switched on. */
-static void test_power_off_is_refused_once(void **state)
+/* With a loop in its first port. */
+static void boot_odd_hub(void)
 {
-    (void)state;
     prepare(1);
     plug_odd_hub();
     plug_loop(&hubs[0].sockets[0], 0, BB_USB_FULL);
     boot(NULL);
     settle();
+}
+
+/* A port that is to be off is told so again, not switched on. */
+static void test_power_off_is_refused_once(void **state)
+{
+    (void)state;
+    boot_odd_hub();
     odd.refusals = 2;
     odd.ons = 0;
     model_hub_over_current(&hubs[0], 1, true);
@@ -439,11 +445,7 @@ static void test_power_off_is_refused_once(void **state)
 static void test_plugged_in_before_the_change_is_cleared(void **state)
 {
     (void)state;
-    prepare(1);
-    plug_odd_hub();
-    plug_loop(&hubs[0].sockets[0], 0, BB_USB_FULL);
-    boot(NULL);
-    settle();
+    boot_odd_hub();
     model_loop_init(&loops[1], "loop", BB_USB_FULL);
     odd.late = &loops[1].usb;
     usb_unplug(&loops[0].usb);
